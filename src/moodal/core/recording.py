@@ -1,0 +1,72 @@
+"""A recording: named streams on one clock, read in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Literal
+
+from .clock import Span
+from .errors import UsageError
+from .stream import Chunk, Stream
+
+__all__ = ["Recording"]
+
+#: Opens one stream afresh and yields its chunks inside the span, in order of time.
+Opener = Callable[[Span], Iterator[Chunk]]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Named streams on one clock, in seconds from the recording's start.
+
+    Nothing is read before `chunks` is called and nothing is kept, so memory does not grow with
+    length. ``clock`` is ``"order"`` for plain text, whose sentence k is ``[k, k + 1)``. ``openers``
+    holds for each stream name a function that opens it afresh: every stream can be read alone,
+    again, and in a thread of its own. ``sha256`` is that of the bytes of ``path``.
+    """
+
+    path: Path
+    name: str
+    duration_s: float
+    streams: tuple[Stream, ...]
+    openers: Mapping[str, Opener]
+    sha256: Callable[[], str]
+    still: bool = False
+    clock: Literal["time", "order"] = "time"
+    warnings: list[str] = field(default_factory=list)
+
+    def stream(self, kind: str) -> Stream | None:
+        """The first stream of a kind, or ``None``."""
+        return next((s for s in self.streams if s.kind == kind), None)
+
+    def chunks(self, name: str, *, start: float = 0.0, end: float | None = None) -> Iterator[Chunk]:
+        """Chunks of the stream ``name`` inside ``[start, end)`` s.
+
+        Raises
+        ------
+        UsageError : no stream of that name.
+        InputError : the file cannot be opened any more. What was yielded before stays valid.
+        """
+        if name not in self.openers:
+            known = ", ".join(self.openers) or "none"
+            raise UsageError(f"has no stream {name!r} (it has: {known})", where=self.name)
+        return self.openers[name](Span(start, self.duration_s if end is None else max(start, end)))
+
+    def __repr__(self) -> str:
+        rows = ", ".join(s.name if s.rate_hz is None else f"{s.name} at {s.rate_hz:g} Hz" for s in self.streams)
+        return f"Recording({self.name!r}, {self.duration_s:.2f} s, {rows})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(s.name)}</td><td>{s.kind}</td>"
+            f"<td>{'' if s.rate_hz is None else format(s.rate_hz, 'g')}</td>"
+            f"<td>{s.start_s:.3f}</td><td>{s.end_s:.3f}</td></tr>"
+            for s in self.streams
+        )
+        return (
+            f"<p><b>{escape(self.name)}</b>, {self.duration_s:.2f} s</p><table><tr><th>stream</th>"
+            f"<th>kind</th><th>rate, Hz</th><th>from, s</th><th>to, s</th></tr>{rows}</table>"
+        )

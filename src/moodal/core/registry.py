@@ -1,0 +1,56 @@
+"""One static table a kind: name → module, so that listing imports nothing.
+
+A test holds the tables against the files. Other packages add parts through entry points in the
+groups ``moodal.readers``, ``moodal.extractors``, ``moodal.bundles`` (name → module path).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import ModuleType
+
+from .errors import UsageError
+
+__all__ = ["KINDS", "load", "names"]
+
+KINDS: dict[str, dict[str, str]] = {
+    "readers": {
+        "transcript": "moodal.media.transcript",
+        "still": "moodal.media.still",
+        "av": "moodal.media.av",
+    },
+    "extractors": {
+        "face": "moodal.extract.face",
+        "voice": "moodal.extract.voice",
+        "words": "moodal.extract.words",
+    },
+    "fusions": {
+        "late-v0": "moodal.fuse.late",
+    },
+}
+
+
+@cache
+def _table(kind: str) -> dict[str, str]:
+    plugged = {point.name: point.value for point in entry_points(group=f"moodal.{kind}")}
+    return {**plugged, **KINDS[kind]}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Registered names of a kind, ours first."""
+    return tuple(dict.fromkeys((*KINDS[kind], *_table(kind))))
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """The module of a registered part.
+
+    Raises
+    ------
+    UsageError : nothing of that name.
+    """
+    table = _table(kind)
+    if name not in table:
+        raise UsageError(f"unknown {kind[:-1]} {name!r}", fix=f"Known: {', '.join(names(kind))}.")
+    return import_module(table[name])

@@ -1,0 +1,142 @@
+"""Schemes: what emotion may be called, and the written tables that map one onto another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .clock import FloatArray
+from .errors import UsageError
+
+__all__ = ["CIRCUMPLEX", "SCHEMES", "Scheme", "SchemeMapping", "mapping", "scheme"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A closed vocabulary: ``classes`` in fixed order, or none for the two dimensions of ``va``."""
+
+    name: str
+    classes: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeMapping:
+    """A written table from one scheme to another.
+
+    ``table (from, to)`` has rows that sum to 1; ``loss`` says what the mapping gives up.
+    """
+
+    source: str
+    target: str
+    table: FloatArray
+    loss: str
+
+    def apply(self, probabilities: FloatArray) -> FloatArray:
+        """``(..., from)`` scores to ``(..., to)``."""
+        return np.asarray(probabilities @ self.table)
+
+
+EKMAN8 = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+SENTIMENT3 = ("negative", "neutral", "positive")
+GOEMOTIONS28 = (
+    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity",
+    "desire", "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear",
+    "gratitude", "grief", "joy", "love", "nervousness", "optimism", "pride", "realization", "relief",
+    "remorse", "sadness", "surprise", "neutral",
+)  # fmt: skip
+
+SCHEMES: dict[str, Scheme] = {
+    s.name: s
+    for s in (
+        Scheme("ekman8", EKMAN8, "Ekman 1992 (six basic emotions), Matsumoto 1992 (contempt), and neutral"),
+        Scheme("sentiment3", SENTIMENT3, "polarity as in MELD, Poria et al. 2019"),
+        Scheme("goemotions28", GOEMOTIONS28, "Demszky et al. 2020"),
+        Scheme("va", (), "Russell 1980: valence and arousal in [-1, 1]"),
+    )
+}
+
+#: Mean valence and arousal in [-1, 1] of each class of ekman8 at full intensity. Placed by hand after
+#: the circumplex (Russell 1980; Russell and Mehrabian 1977 for order and sign): not measured here.
+CIRCUMPLEX: dict[str, tuple[float, float]] = {
+    "neutral": (0.0, -0.1),
+    "happiness": (0.75, 0.35),
+    "surprise": (0.15, 0.6),
+    "sadness": (-0.6, -0.4),
+    "anger": (-0.55, 0.65),
+    "disgust": (-0.6, 0.25),
+    "fear": (-0.6, 0.6),
+    "contempt": (-0.5, 0.15),
+}
+
+_EKMAN8_TO_SENTIMENT3 = {
+    "neutral": {"neutral": 1.0},
+    "happiness": {"positive": 1.0},
+    "surprise": {"negative": 0.3, "neutral": 0.4, "positive": 0.3},
+    "sadness": {"negative": 1.0},
+    "anger": {"negative": 1.0},
+    "disgust": {"negative": 1.0},
+    "fear": {"negative": 1.0},
+    "contempt": {"negative": 1.0},
+}
+
+#: Demszky et al. 2020 publish the grouping of 27 labels into Ekman's six; pride, realization and the
+#: like stand where they put them. Contempt has no label of its own there, so nothing maps to it.
+_GOEMOTIONS_GROUPS = {
+    "anger": ("anger", "annoyance", "disapproval"),
+    "disgust": ("disgust",),
+    "fear": ("fear", "nervousness"),
+    "happiness": (
+        "admiration", "amusement", "approval", "caring", "desire", "excitement", "gratitude", "joy", "love",
+        "optimism", "pride", "relief",
+    ),
+    "sadness": ("disappointment", "embarrassment", "grief", "remorse", "sadness"),
+    "surprise": ("confusion", "curiosity", "realization", "surprise"),
+    "neutral": ("neutral",),
+}  # fmt: skip
+
+
+def _table(source: Scheme, target: Scheme, rows: dict[str, dict[str, float]]) -> FloatArray:
+    table = np.zeros((len(source.classes), len(target.classes)))
+    for name, cells in rows.items():
+        for to, share in cells.items():
+            table[source.classes.index(name), target.classes.index(to)] = share
+    return table
+
+
+def scheme(name: str) -> Scheme:
+    """The scheme of that name.
+
+    Raises
+    ------
+    UsageError : no such scheme.
+    """
+    if name not in SCHEMES:
+        raise UsageError(f"unknown scheme {name!r}", fix=f"Known: {', '.join(SCHEMES)}.")
+    return SCHEMES[name]
+
+
+def mapping(source: str, target: str) -> SchemeMapping:
+    """The written table from ``source`` to ``target``.
+
+    Raises
+    ------
+    UsageError : no table has been written for this pair.
+    """
+    a, b = scheme(source), scheme(target)
+    if source == target:
+        return SchemeMapping(source, target, np.eye(len(a.classes)), "")
+    if (source, target) == ("ekman8", "sentiment3"):
+        loss = "surprise is split over all three, because its sign is not told"
+        return SchemeMapping(source, target, _table(a, b, _EKMAN8_TO_SENTIMENT3), loss)
+    if (source, target) == ("goemotions28", "ekman8"):
+        rows = {label: {to: 1.0} for to, labels in _GOEMOTIONS_GROUPS.items() for label in labels}
+        loss = "28 labels fold into 7; contempt is never told by it"
+        return SchemeMapping(source, target, _table(a, b, rows), loss)
+    if target == "va":
+        return SchemeMapping(
+            source, target, np.zeros((len(a.classes), 0)), "classes are dropped, valence and arousal stay"
+        )
+    told = ", ".join(t for t in SCHEMES if t == source or (source, t) == ("ekman8", "sentiment3") or t == "va")
+    raise UsageError(f"no table maps {source} to {target}", where="--scheme", fix=f"From {source} there are: {told}.")

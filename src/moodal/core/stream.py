@@ -1,0 +1,103 @@
+"""What flows from a recording into extractors: streams, and chunks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .clock import FloatArray
+
+__all__ = ["STREAM_KINDS", "Chunk", "Cue", "PictureChunk", "SoundChunk", "Stream", "WordsChunk"]
+
+StreamKind = Literal[
+    "picture", "sound", "words", "ppg", "ecg", "eda", "resp", "temp", "acc", "emg", "eeg", "eog", "notes"
+]
+STREAM_KINDS: tuple[str, ...] = StreamKind.__args__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One named stream of a recording.
+
+    ``rate_hz`` is nominal (the truth is in each chunk's times), or ``None`` where there is none
+    (words). ``start_s`` and ``end_s`` are on the recording's clock. ``info`` holds what only this
+    kind has: width, height, rotation, codec, channels, language, unit.
+    """
+
+    name: str
+    kind: StreamKind
+    rate_hz: float | None
+    start_s: float
+    end_s: float
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, Any]:
+        """The stream as the summary object shows it."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "rate_hz": None if self.rate_hz is None else round(self.rate_hz, 6),
+            "start_s": round(self.start_s, 6),
+            "end_s": round(self.end_s, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PictureChunk:
+    """Some pictures in order of time.
+
+    ``times (n,)`` float64 s, each picture's own presentation time; ``ends (n,)`` when the next one
+    takes over; ``frames`` n arrays ``(height, width, 3)`` uint8 RGB, upright. ``scale`` is the
+    stored picture's width over the frame's (above 1 where the reader shrank a large picture).
+    """
+
+    stream: str
+    times: FloatArray
+    ends: FloatArray
+    frames: Sequence[npt.NDArray[np.uint8]]
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SoundChunk:
+    """Consecutive sound samples: ``samples (n,)`` float32 mono in [-1, 1] at ``rate_hz``.
+
+    ``start_sample`` counts samples of this rate from the recording's start, so that the time of
+    sample i is exactly ``(start_sample + i) / rate_hz``. A jump between chunks is a hole in the
+    stream; NaN marks samples that could not be decoded.
+    """
+
+    stream: str
+    start_sample: int
+    samples: npt.NDArray[np.float32]
+    rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Some words of a transcript: ``[start, end)`` in s, the text, who says it where known.
+
+    ``words`` holds ``(start, end, text, probability)`` for each word where the source tells.
+    """
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
+    words: tuple[tuple[float, float, str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WordsChunk:
+    """Transcript cues in order of time. ``language`` is a code (``en``) or ``None`` where unknown."""
+
+    stream: str
+    cues: tuple[Cue, ...]
+    language: str | None = None
+
+
+Chunk: TypeAlias = PictureChunk | SoundChunk | WordsChunk
