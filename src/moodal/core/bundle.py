@@ -1,4 +1,8 @@
-"""A bundle: a trained (or written) model ready to run, its card and its calibration, in one file."""
+"""A bundle: a trained (or written) model ready to run, its card and its calibration, in one file.
+
+A bundle written by hand may also lie unpacked in a folder of the same members, where it can be read
+and reviewed as text.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +29,16 @@ BUNDLE_FIELDS = ("name", "version", "kind", "licence", "commercial", "data_terms
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+def _member(path: Path, member: str) -> bytes:
+    if path.is_dir():
+        return (path / member).read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(member)
+
+
 @dataclass(frozen=True)
 class Bundle:
-    """One zip file: ``manifest.json``, ``card.md``, arrays as ``NAME.npy``, graphs as ``NAME.onnx``.
+    """One zip file (or folder): ``manifest.json``, ``card.md``, arrays as ``NAME.npy``, graphs as ``NAME.onnx``.
 
     ``manifest`` has at least `BUNDLE_FIELDS`: ``kind`` is ``expert`` (runs in an extractor) or
     ``fusion`` (runs in conclude); ``calibration`` is ``null`` where nothing was calibrated on people.
@@ -44,11 +55,10 @@ class Bundle:
         ------
         ModelError : no such file, not a bundle, or a manifest without a required field.
         """
+        if not Path(path).exists():
+            raise ModelError("no such bundle", where=str(path), fix="See: moodal models list")
         try:
-            with zipfile.ZipFile(path) as archive:
-                manifest = json.loads(archive.read("manifest.json"))
-        except FileNotFoundError as error:
-            raise ModelError("no such bundle", where=str(path), fix="See: moodal models list") from error
+            manifest = json.loads(_member(Path(path), "manifest.json"))
         except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
             raise ModelError("is not a readable bundle", where=str(path), fix="Fetch or export it again.") from error
         missing = [f for f in BUNDLE_FIELDS if f not in manifest]
@@ -76,8 +86,7 @@ class Bundle:
 
     def _read(self, member: str) -> bytes:
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.read(member)
+            return _member(self.path, member)
         except (KeyError, zipfile.BadZipFile, OSError) as error:
             raise ModelError(f"member {member} cannot be read", where=str(self.path), fix="Export it again.") from error
 

@@ -1,0 +1,293 @@
+"""A recording in, a Mood out: measure, conclude, save with its page."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, overload
+
+import numpy as np
+
+from moodal import __version__, media, weights
+from moodal.core import registry
+from moodal.core.clock import Span
+from moodal.core.errors import InputError, UsageError
+from moodal.core.mood import SCHEMA, Mood
+from moodal.core.recording import Recording
+from moodal.core.scheme import mapping
+from moodal.core.track import TrackSet
+from moodal.formats.files import new_folder
+from moodal.formats.folder import load, save
+from moodal.formats.tables import TrackWriter
+from moodal.fuse import Facts, conclude
+from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
+
+__all__ = ["Settings", "analyze", "analyze_into", "extract", "folder_for", "functionals", "settings_from"]
+
+#: What `analyze` looks at unless told otherwise: every modality that has an extractor.
+DEFAULT = ("face", "voice", "words")
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can change a result, and nothing else: stored, and hashed, in provenance.
+
+    ``fps`` thins pictures to at most that rate; ``start_s`` and ``end_s`` bound the analysis on the
+    recording's clock; ``asr_model`` is a folder with another faster-whisper model; ``language`` the
+    code of what is spoken, where known.
+    """
+
+    only: tuple[str, ...] = DEFAULT
+    schemes: tuple[str, ...] = ("ekman8",)
+    fps: float | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    commercial: bool = False
+    asr_model: str | None = None
+    language: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [m for m in self.only if m not in MODALITIES]
+        if unknown or not self.only:
+            raise UsageError(
+                f"unknown modality {', '.join(unknown)!r}", where="--only", fix=f"Known: {', '.join(MODALITIES)}."
+            )
+        for name in self.schemes:
+            mapping("ekman8", name)
+        if self.fps is not None and not self.fps > 0:
+            raise UsageError(f"must be above 0, not {self.fps:g}", where="--fps")
+        if self.start_s is not None and self.start_s < 0:
+            raise UsageError(f"must not be negative, but is {self.start_s:g}", where="--start")
+        if self.end_s is not None and self.end_s <= (self.start_s or 0):
+            raise UsageError(f"must come after the start, but is {self.end_s:g}", where="--end")
+
+    def span(self, recording: Recording) -> Span:
+        """The stretch of the recording to analyse."""
+        start = self.start_s or 0.0
+        if start >= recording.duration_s:
+            raise UsageError(
+                f"{start:g} s is past the end ({recording.duration_s:.2f} s)", where=f"{recording.name}: --start"
+            )
+        return Span(start, min(self.end_s or recording.duration_s, recording.duration_s))
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the settings in one fixed spelling."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What extractors are told."""
+        return {k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language") and v is not None}
+
+
+@overload
+def analyze(source: PathLike | Recording, *, out: PathLike | None = None, with_: Any = (), **options: Any) -> Mood: ...
+@overload
+def analyze(
+    source: Sequence[PathLike | Recording], *, out: PathLike | None = None, with_: Any = (), **options: Any
+) -> list[Mood]: ...
+def analyze(source: Any, *, out: PathLike | None = None, with_: Any = (), **options: Any) -> Mood | list[Mood]:
+    """Turn a recording (or each of a list) into a Mood.
+
+    Parameters
+    ----------
+    source : path of a video, sound, picture, transcript or text; a `Recording`; or a list of them.
+    out : folder in which ``NAME.mood/`` is made. Without it nothing is left behind: the Mood's files
+        live in a temporary folder as long as the Mood does.
+    with_ : path of a transcript to join (or a list of them).
+    options : the command's options: ``only`` (modalities), ``scheme``, ``fps``, ``start``, ``end``,
+        ``commercial``, ``asr_model``, ``language``.
+
+    Raises
+    ------
+    MoodalError : nothing could be read, or an option is wrong; in one line.
+    """
+    settings = settings_from(**options)
+    if isinstance(source, (list, tuple)):
+        return [analyze(one, out=out, with_=with_, **options) for one in source]
+    transcripts = [with_] if isinstance(with_, (str, os.PathLike)) else list(with_)
+    recording = source if isinstance(source, Recording) else media.read(source, with_=transcripts)
+    if out is not None:
+        return analyze_into(recording, folder_for(recording, Path(out)), settings)[0]
+    home = tempfile.mkdtemp(prefix="moodal-")
+    mood = analyze_into(recording, Path(home) / f"{Path(recording.name).stem}.mood", settings)[0]
+    weakref.finalize(mood, rmtree, home, ignore_errors=True)
+    return mood
+
+
+def settings_from(**options: Any) -> Settings:
+    """`Settings` from keywords spelt as the command's options; ``None`` means not given.
+
+    Raises
+    ------
+    UsageError : an unknown option, or a value that makes no sense.
+    """
+    spelt = {"scheme": "schemes", "start": "start_s", "end": "end_s"}
+    known = {*Settings.__dataclass_fields__} - set(spelt.values()) | set(spelt)
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise UsageError(
+            f"unknown option {', '.join(unknown)}", where="analyze", fix=f"Known: {', '.join(sorted(known))}."
+        )
+    values = {spelt.get(name, name): value for name, value in options.items() if value is not None}
+    for name in ("only", "schemes"):
+        if name in values:
+            texts = [values[name]] if isinstance(values[name], str) else list(values[name])
+            values[name] = tuple(
+                dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip())
+            )
+    return Settings(**values)
+
+
+def folder_for(recording: Recording, out: Path, taken: Iterable[Path] = ()) -> Path:
+    """``OUT/STEM.mood``, or ``OUT/NAME.mood`` where the short one belongs to another recording."""
+    short = out / f"{Path(recording.name).stem}.mood"
+    if short in taken:
+        return out / f"{recording.name}.mood"
+    try:
+        other = json.loads((short / "summary.json").read_text(encoding="utf-8"))["recording"]
+    except (OSError, ValueError, KeyError):
+        return short
+    return short if other == recording.name else out / f"{recording.name}.mood"
+
+
+def analyze_into(
+    recording: Recording, folder: Path, settings: Settings, progress: Progress | None = None
+) -> tuple[Mood, Measured]:
+    """Analyse one recording into ``folder``, which appears whole or not at all."""
+    # Rendering brings its own templates; nothing that only measures should wait for them.
+    from moodal import page
+
+    span = settings.span(recording)
+    specs = {t.name: t for m, s in extractor_specs().items() if m in settings.only for t in s.tracks if t.keep}
+    if settings.commercial:
+        weights.require_commercial([m for n, s in extractor_specs().items() if n in settings.only for m in s.models])
+    with new_folder(folder) as work:
+        began = time.perf_counter()
+        sink = TrackWriter(work / "tracks", specs)
+        measured = measure(
+            recording,
+            sink,
+            modalities=settings.only,
+            want=frozenset(specs),
+            span=span,
+            options=settings.options,
+            progress=progress,
+        )
+        tracks = sink.close()
+        facts = _facts(recording, settings, span, measured)
+        mood = conclude(tracks, facts)
+        elapsed = time.perf_counter() - began - measured.load_s
+        timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
+        mood = replace(mood, warnings=(*mood.warnings, *_nothing_told(mood)))
+        save(mood, work)
+        there = recording.path if recording.path.is_file() else None
+        page.write(mood, work, media=None if there is None else Path(os.path.relpath(there, folder)))
+    return replace(load(folder), timing=timing), measured
+
+
+def _nothing_told(mood: Mood) -> list[str]:
+    if any(s.told.any() for s in mood.subjects.values()):
+        return []
+    reasons = sorted({f"{g.modality}: {g.reason}" for g in mood.gaps if g.reason != "not_asked"})
+    return [f"{mood.recording}: nothing could be told ({', '.join(reasons)})"]
+
+
+def _facts(recording: Recording, settings: Settings, span: Span, measured: Measured) -> Facts:
+    absent = {m: "not_asked" for m in DEFAULT if m not in settings.only}
+    models = [e.as_model() for e in weights.entries() if e.name in measured.models]
+    bundles = [registry.load("fusions", "late-v0").open_bundle()]
+    return Facts(
+        recording=recording.name,
+        duration_s=recording.duration_s,
+        streams=recording.streams,
+        span=span,
+        still=recording.still,
+        clock=recording.clock,
+        schemes=settings.schemes,
+        modalities=tuple(m for m in MODALITIES if m in settings.only or m in DEFAULT),
+        withheld={**absent, **measured.withheld},
+        provenance={
+            "moodal": __version__,
+            "schema": SCHEMA,
+            "recording": {"name": recording.name, "sha256": recording.sha256()},
+            "streams": [{**s.summary(), **s.info} for s in recording.streams],
+            "settings": asdict(settings),
+            "settings_sha256": settings.sha256,
+            "versions": {
+                name: metadata.version(name) for name in ("numpy", "av", "onnxruntime", "ai-edge-litert", "pyarrow")
+            },
+            "models": models,
+            "fusion": {**bundles[0].manifest},
+        },
+        warnings=(*recording.warnings, *measured.warnings),
+        models=tuple(models),
+    )
+
+
+def extract(source: PathLike | Recording, track: str, *, progress: Progress | None = None, **options: Any) -> TrackSet:
+    """One measurement of a recording, for every subject.
+
+    Parameters
+    ----------
+    source : path or `Recording`.
+    track : a name that `moodal tracks` lists (``face.blendshapes``, ``voice.egemaps`` …).
+    progress : called with the share done, 0 to 1.
+    options : ``fps``, ``start``, ``end``, ``asr_model``, ``language`` as in `analyze`.
+
+    Raises
+    ------
+    UsageError : no such track.
+    InputError : the recording cannot be read, or breaks off, or a model is not there.
+    """
+    extractor, spec = track_spec(track)
+    recording = source if isinstance(source, Recording) else media.read(source)
+    settings = settings_from(**options)
+    memory = Memory()
+    measured = measure(
+        recording,
+        memory,
+        modalities=(extractor.name,),
+        want=frozenset([track]),
+        span=settings.span(recording),
+        options=settings.options,
+        progress=progress,
+    )
+    if measured.failed:
+        raise InputError(measured.warnings[0])
+    return memory.track(spec)
+
+
+def functionals(tracks: TrackSet, file: str) -> list[dict[str, Any]]:
+    """One row a subject: ``file, subject``, then the track's functionals.
+
+    Those are openSMILE's 88 for ``voice.egemaps`` and ``FIELD_mean``, ``FIELD_std`` for any other,
+    over the values that are there; NaN where there are none.
+    """
+    modality = tracks.spec.modality
+    own = getattr(registry.load("extractors", modality), "functionals", None)
+    rows = []
+    for subject in tracks.subjects:
+        track = tracks[subject]
+        if tracks.spec.name == "voice.egemaps" and own is not None:
+            values = own(track)
+        else:
+            values = {}
+            for name in track.fields:
+                told = track[name][np.isfinite(track[name])].astype(float)
+                values[f"{name}_mean"] = float(told.mean()) if len(told) else np.nan
+                values[f"{name}_std"] = float(told.std()) if len(told) else np.nan
+        rows.append({"file": file, "subject": subject, **values})
+    return rows

@@ -1,0 +1,36 @@
+"""The commands put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from moodal import __version__
+from moodal.cli import analyze, demo, doctor, extract, models, show, tracks
+
+__all__ = ["build"]
+
+_ABOUT = "A recording in, displayed emotion with honest uncertainty out."
+
+
+def build() -> typer.Typer:
+    """The application with every command."""
+    app = typer.Typer(help=_ABOUT, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+    @app.callback()
+    def front(
+        version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    ) -> None:
+        if version:
+            typer.echo(f"moodal {__version__}")
+            raise typer.Exit
+
+    app.command("analyze")(analyze.analyze)
+    app.command("show")(show.show)
+    app.command("extract")(extract.extract)
+    app.command("tracks")(tracks.tracks)
+    app.add_typer(models.app, name="models", help="Models and bundles: fetch, list, check, read their cards.")
+    app.command("doctor")(doctor.doctor)
+    app.command("demo")(demo.demo)
+    return app

@@ -1,0 +1,71 @@
+"""``moodal extract``: one measurement of many recordings as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["extract"]
+
+
+def extract(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Recordings, or folders of them.")],
+    track: Annotated[str, typer.Option("--track", help="A name that `moodal tracks` lists.")],
+    out: Annotated[str, typer.Option(help="Folder for the tables.")] = ".",
+    functionals: Annotated[
+        bool, typer.Option("--functionals", help="One row a recording and subject instead.")
+    ] = False,
+    fmt: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    fps: Annotated[float | None, typer.Option(help="Look at no more than this many pictures a second.")] = None,
+    start: Annotated[float | None, typer.Option(help="Begin here, seconds.")] = None,
+    end: Annotated[float | None, typer.Option(help="Stop here, seconds.")] = None,
+) -> None:
+    """Write one track of each recording, or its functionals, as a table."""
+    from moodal.analyze import extract as measure_one
+    from moodal.analyze import functionals as summarise
+    from moodal.cli import screen
+    from moodal.core.errors import InputError, UsageError
+    from moodal.formats import write_table
+    from moodal.measure import track_spec
+    from moodal.media import read
+    from moodal.media.inputs import inputs
+
+    if fmt not in ("csv", "parquet"):
+        raise UsageError(f"must be csv or parquet, not {fmt!r}", where="--format")
+    track_spec(track)
+    rows: list[dict[str, object]] = []
+    taken: set[str] = set()
+    jobs = list(inputs(paths))
+    failed = 0
+    for path, transcripts in jobs:
+        try:
+            recording = read(path, with_=transcripts)
+            with screen.progress(recording.name) as progress:
+                tracks = measure_one(recording, track, progress=progress, fps=fps, start=start, end=end)
+        except InputError as error:
+            if len(jobs) == 1:
+                raise
+            failed += 1
+            screen.errors(str(error))
+            continue
+        if functionals:
+            rows += summarise(tracks, recording.name)
+            continue
+        stem = Path(recording.name).stem
+        stem = recording.name if stem in taken else stem
+        taken.add(stem)
+        target = Path(out) / f"{stem}.{track}.{fmt}"
+        write_table(target, tracks.columns())
+        typer.echo(str(target), err=True)
+    if failed == len(jobs):
+        raise typer.Exit(2)
+    if functionals:
+        target = Path(out) / f"{track}.functionals.{fmt}"
+        write_table(
+            target, {name: [row[name] for row in rows] for name in rows[0]} if rows else {"file": [], "subject": []}
+        )
+        typer.echo(str(target), err=True)
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,139 @@
+"""What a person sees in a terminal of 80 columns: progress, and a Mood in a few lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["console", "errors", "mood_lines", "progress", "stamp"]
+
+#: Marks of persons in order, as on the page; shape before colour.
+_MARKS = ("●", "▲", "■", "◆", "○", "△", "□", "◇")
+_HUES = ("blue", "yellow", "magenta", "cyan")
+
+
+def console(*, error: bool = False) -> Console:
+    """Standard output (or error), never wider than 100 columns so that lines stay readable."""
+    plain = Console(stderr=error, highlight=False)
+    return Console(stderr=error, highlight=False, width=min(plain.width, 100)) if plain.width > 100 else plain
+
+
+def errors(line: str) -> None:
+    """One line on standard error."""
+    print(f"moodal: {' '.join(line.split())}", file=sys.stderr)
+
+
+def stamp(seconds: float) -> str:
+    """``4.2 s``, ``13:16`` or ``1:02:05``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[float], None]]:
+    """A bar with the share done and the time left, on standard error, gone when finished.
+
+    Where standard error is no terminal it says a line when it starts and nothing else.
+    """
+    screen = console(error=True)
+    if not screen.is_terminal or os.environ.get("TERM") == "dumb":
+        errors(f"{what} …")
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(None),
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=screen, transient=True) as bars:
+        task = bars.add_task(what if len(what) <= 40 else f"{what[:39]}…", total=1.0)
+        yield lambda share: bars.update(task, completed=share)
+
+
+def _dimension(name: str, value: dict[str, Any], low: str, high: str) -> Text:
+    line = Text(f"{name:<8}")
+    if value["value"] is None:
+        return line.append("not told", style="dim")
+    cells = 21
+    at = [round((value[k] + 1) / 2 * (cells - 1)) for k in ("low", "value", "high")]
+    bar = ["·"] * cells
+    bar[cells // 2] = "│"
+    bar[at[0] : at[2] + 1] = ["━"] * (at[2] + 1 - at[0])
+    bar[at[1]] = "●"
+    line.append(f"{low:>10} ").append("".join(bar)).append(f" {high:<9}")
+    return line.append(f" {value['value']:+.2f}".replace("-", "−"), style="bold").append(
+        f" ({value['low']:+.2f} to {value['high']:+.2f})".replace("-", "−"), style="dim"
+    )
+
+
+def _labels(labels: list[str], styled: str) -> Text:
+    if not labels:
+        return Text("we cannot tell", style="dim italic")
+    if len(labels) >= 4:
+        return Text(f"unclear ({len(labels)} labels possible)", style="dim")
+    return Text(" or ".join(labels), style=f"bold {styled}" if len(labels) == 1 else styled)
+
+
+def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
+    hue = _HUES[index % len(_HUES)]
+    names = {"voice": "a voice, nobody seen", "text": "the text", "body": "a body, nobody seen"}
+    seen = sum(b - a for a, b in subject["seen"])
+    head = Text(f"{_MARKS[index % len(_MARKS)]} {names.get(subject['id'], subject['id'])}", style=f"bold {hue}")
+    if subject["seen"]:
+        head.append(f"  in view {stamp(seen)} of {stamp(duration)}", style="dim")
+    lines: list[Any] = [head]
+    overall = subject["overall"]
+    lines.append(Text("  ").append(_dimension("valence", overall["valence"], "unpleasant", "pleasant")))
+    lines.append(Text("  ").append(_dimension("arousal", overall["arousal"], "calm", "activated")))
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    for column in range(3):
+        table.add_column(justify="right" if column == 0 else "left", no_wrap=column == 0)
+    shown = sorted(subject["segments"], key=lambda s: s["start_s"] - s["end_s"])[:8]
+    for segment in sorted(shown, key=lambda s: float(s["start_s"])):
+        rests = ", ".join(f"{m} {round(100 * v)} %" for m, v in sorted(segment["support"].items(), key=lambda i: -i[1]))
+        when = f"{stamp(segment['start_s'])} to {stamp(segment['end_s'])}"
+        table.add_row(f"  {when}", _labels(segment["label_set"], hue), Text(rests and f"rests on {rests}", style="dim"))
+    lines.append(table)
+    if len(subject["segments"]) > len(shown):
+        lines.append(Text(f"  and {len(subject['segments']) - len(shown)} shorter stretches", style="dim"))
+    missing: dict[str, dict[str, float]] = {}
+    for gap in subject["gaps"]:
+        row = missing.setdefault(gap["modality"], {})
+        row[gap["reason"]] = row.get(gap["reason"], 0.0) + gap["end_s"] - gap["start_s"]
+    for modality, rows in missing.items():
+        why = ", ".join(f"{reason} {stamp(s)}" for reason, s in sorted(rows.items(), key=lambda i: -i[1]))
+        lines.append(Text(f"  {modality} missing: {why}", style="dim"))
+    return lines
+
+
+def mood_lines(summary: dict[str, Any], *, path: str = "") -> Group:
+    """A summary object as a person reads it: who, when, what, how sure, what is missing and why."""
+    streams = ", ".join(s["name"] for s in summary["streams"])
+    head = Text(summary["recording"], style="bold").append(f"  {stamp(summary['duration_s'])}, {streams}", style="dim")
+    lines: list[Any] = [head]
+    for index, subject in enumerate(summary["subjects"]):
+        lines += _subject(subject, index, summary["duration_s"])
+    if not summary["subjects"]:
+        why = ", ".join(sorted({g["reason"] for g in summary["gaps"]}))
+        lines.append(Text(f"nobody is seen or heard ({why})"))
+    lines += [Text(f"! {w}", style="yellow") for w in summary["warnings"]]
+    if not summary["calibrated"]:
+        lines.append(Text("Scores, not calibrated on people. Displayed emotion, not what anybody feels.", style="dim"))
+    if timing := summary.get("timing"):
+        speed = f"{timing['real_time']:.1f} × real time, models loaded in {timing['load_s']:.1f} s"
+        lines.append(Text(f"analysed in {timing['analysis_s']:.1f} s ({speed})", style="dim"))
+    if path:
+        lines.append(Text("page  ").append(path, style="underline"))
+    return Group(*lines)

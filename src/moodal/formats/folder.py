@@ -1,0 +1,166 @@
+"""``NAME.mood/``: a Mood as a folder that other tools read, saved whole and loaded without loss."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moodal.core.clock import Timeline
+from moodal.core.errors import InputError
+from moodal.core.mood import SCHEMA, Mood, MoodGap, SubjectMood, Word
+from moodal.core.scheme import scheme
+from moodal.core.stream import Stream
+
+from .files import disk_errors, json_text, write_text
+from .tables import TrackReader
+
+__all__ = ["load", "save"]
+
+
+def save(mood: Mood, folder: Path) -> None:
+    """Write every file of a Mood but its page and its tracks into ``folder``, which exists.
+
+    The summary carries no timing, so that the same input gives the same bytes.
+    """
+    summary = mood.summary()
+    summary.pop("timing", None)
+    write_text(folder / "summary.json", json_text(summary))
+    write_text(folder / "provenance.json", json_text(mood.provenance))
+    _parquet(folder / "mood.parquet", mood.columns(), _notes(mood))
+    _parquet(
+        folder / "words.parquet",
+        {
+            "start_s": np.array([w.start for w in mood.words], float),
+            "end_s": np.array([w.end for w in mood.words], float),
+            "text": np.array([w.text for w in mood.words], object),
+            "subject": np.array([w.subject for w in mood.words], object),
+            "score": np.array([np.nan if w.score is None else w.score for w in mood.words], float),
+        },
+    )
+    _parquet(
+        folder / "gaps.parquet",
+        {
+            "subject": np.array([g.subject for g in mood.gaps], object),
+            "modality": np.array([g.modality for g in mood.gaps], object),
+            "start_s": np.array([g.start for g in mood.gaps], float),
+            "end_s": np.array([g.end for g in mood.gaps], float),
+            "reason": np.array([g.reason for g in mood.gaps], object),
+        },
+    )
+
+
+def _notes(mood: Mood) -> dict[str, Any]:
+    """All that the grid itself cannot carry, to the last digit."""
+    return {
+        "schema": SCHEMA,
+        "recording": mood.recording,
+        "duration_s": mood.duration_s,
+        "streams": [[s.name, s.kind, s.rate_hz, s.start_s, s.end_s, s.info] for s in mood.streams],
+        "step_s": mood.step_s,
+        "cells": len(mood.times),
+        "schemes": list(mood.schemes),
+        "subjects": {s.id: [list(span) for span in s.seen] for s in mood.subjects.values()},
+        "modalities": list(mood.modalities),
+        "basis": dict(mood.basis),
+        "calibrated": mood.calibrated,
+        "models": [dict(m) for m in mood.models],
+        "still": mood.still,
+        "clock": mood.clock,
+        "warnings": list(mood.warnings),
+    }
+
+
+def _parquet(path: Path, columns: dict[str, Any], notes: dict[str, Any] | None = None) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = {
+        name: pa.array(list(values), pa.string()) if values.dtype == object else pa.array(values, from_pandas=True)
+        for name, values in columns.items()
+    }
+    table = pa.table(arrays)
+    if notes is not None:
+        table = table.replace_schema_metadata({"moodal": json.dumps(notes, ensure_ascii=False)})
+    with disk_errors(path):
+        pq.write_table(table, path, compression="zstd")
+
+
+def load(path: str | Path) -> Mood:
+    """Open a saved Mood; its tracks are read when asked for.
+
+    Raises
+    ------
+    InputError : no such folder, not a Mood, damaged, or of a newer schema.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = Path(path)
+    if not (folder / "mood.parquet").is_file():
+        what = "is not a saved Mood (no mood.parquet in it)" if folder.is_dir() else "no such folder"
+        raise InputError(what, where=str(folder), fix="Make one with: moodal analyze RECORDING")
+    try:
+        table = pq.read_table(folder / "mood.parquet")
+        notes = json.loads(table.schema.metadata[b"moodal"])
+        if notes["schema"] > SCHEMA:
+            raise InputError(
+                f"was written by a newer moodal (schema {notes['schema']})", where=str(folder), fix="Update moodal."
+            )
+        words = pq.read_table(folder / "words.parquet").to_pylist()
+        gaps = pq.read_table(folder / "gaps.parquet").to_pylist()
+        provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        return _mood(folder, table, notes, words, gaps, provenance)
+    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"is damaged ({error})", where=str(folder), fix="Analyse the recording again.") from error
+
+
+def _mood(folder: Path, table: Any, notes: Any, words: Any, gaps: Any, provenance: Any) -> Mood:
+    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names if name != "subject"}
+    n, modalities = notes["cells"], tuple(notes["modalities"])
+    subjects = {}
+    for i, (subject, seen) in enumerate(notes["subjects"].items()):
+        cells = slice(i * n, (i + 1) * n)
+
+        def rows(*names: str, at: slice = cells) -> Any:
+            return np.stack([np.asarray(columns[name][at], float) for name in names], axis=1)
+
+        classes, sets = {}, {}
+        for j, name in enumerate(notes["schemes"]):
+            prefix, labels = "" if j == 0 else f"{name}_", scheme(name).classes
+            told = [set(text.split("|")) for text in columns[f"{prefix}label_set"][cells]]
+            sets[name] = np.array([[label in cell for label in labels] for cell in told], bool).reshape(n, len(labels))
+            classes[name] = rows(*(f"{prefix}p_{label}" for label in labels)) if labels else np.zeros((n, 0))
+        subjects[subject] = SubjectMood(
+            subject,
+            Timeline(tuple(span) for span in seen),
+            rows("valence", "valence_low", "valence_high"),
+            rows("arousal", "arousal_low", "arousal_high"),
+            classes,
+            sets,
+            *({m: rows(f"{kind}_{m}")[:, 0] for m in modalities} for kind in ("support", "attribution", "quality")),
+        )
+    times = np.arange(n) * notes["step_s"]
+    return Mood(
+        recording=notes["recording"],
+        duration_s=notes["duration_s"],
+        streams=tuple(Stream(*s) for s in notes["streams"]),
+        step_s=notes["step_s"],
+        times=times,
+        schemes=tuple(notes["schemes"]),
+        subjects=subjects,
+        gaps=tuple(MoodGap(g["subject"], g["modality"], g["start_s"], g["end_s"], g["reason"]) for g in gaps),
+        words=tuple(Word(w["start_s"], w["end_s"], w["text"], w["subject"], w["score"]) for w in words),
+        modalities=modalities,
+        basis=notes["basis"],
+        calibrated=notes["calibrated"],
+        models=tuple(notes["models"]),
+        provenance=provenance,
+        still=notes["still"],
+        clock=notes["clock"],
+        warnings=tuple(notes["warnings"]),
+        tracks=TrackReader(folder / "tracks"),
+        path=folder,
+    )

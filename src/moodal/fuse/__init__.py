@@ -1,0 +1,7 @@
+"""Floor 2, the verb *conclude*: whole tracks in, a Mood out."""
+
+from __future__ import annotations
+
+from .conclude import Facts, conclude
+
+__all__ = ["Facts", "conclude"]

@@ -1,0 +1,270 @@
+"""Tracks in, a Mood out: who is who, what covers each moment, what is missing and why.
+
+All that needs the whole recording lives here. With ``causal=True`` only the past is used: it is a
+different answer, declared as such, in which later tracks change no earlier cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moodal.core.clock import FloatArray, Span, Timeline
+from moodal.core.mood import Mood, MoodGap, SubjectMood, Word, smallest_set
+from moodal.core.scheme import mapping
+from moodal.core.stream import Stream
+from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
+
+from .grid import NO_REASON, Cells, Grid, on_grid, reasons, smooth
+from .late import FIELDS, TRACKS, Late, open_bundle
+
+__all__ = ["STEP_S", "Facts", "conclude"]
+
+#: Length of the Mood's cells: shorter than any expression a person can name, long enough to average frames.
+STEP_S = 0.1
+#: Somebody who leaves the picture for less than this is still taken to be in view by the voice.
+BRIDGE_S = 2.0
+
+_REASONS = tuple(GAP_REASONS)
+#: Why a modality that was measured says nothing where its track names no reason of its own.
+_DEFAULT_REASON = {"face": "no_face", "voice": "silence", "words": "no_words"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What conclude must know beside the tracks.
+
+    ``withheld`` names for each asked-for modality that was not measured its reason (``no_stream``,
+    ``no_model``, ``not_asked``, ``unreadable``); ``span`` is the stretch that was analysed.
+    """
+
+    recording: str
+    duration_s: float
+    streams: tuple[Stream, ...]
+    span: Span
+    still: bool = False
+    clock: str = "time"
+    schemes: tuple[str, ...] = ("ekman8",)
+    modalities: tuple[str, ...] = ("face", "voice", "words")
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    models: tuple[Mapping[str, Any], ...] = ()
+
+
+def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False) -> Mood:
+    """Fuse the tracks of one recording into its Mood with the bundle ``late-v0``.
+
+    ``tracks`` may lack any of the fusion's inputs. For every subject and modality the covered cells
+    and the gaps make up the whole duration.
+    """
+    for name in facts.schemes:
+        mapping("ekman8", name)
+    late = Late(open_bundle())
+    grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s)
+    people = _seen(tracks.get("face.quality"), facts)
+    owner = _owners(tracks, facts, people)
+    evidence = _evidence(tracks, grid, facts, late, owner, causal)
+    subjects, gaps = {}, []
+    for name in sorted(evidence, key=_order):
+        cells = evidence[name]
+        fused = late.fuse(cells)
+        classes = {s: mapping("ekman8", s).apply(fused.classes) for s in facts.schemes}
+        subjects[name] = SubjectMood(
+            name,
+            people.get(name, Timeline()),
+            fused.valence,
+            fused.arousal,
+            classes,
+            {s: smallest_set(rows) if rows.shape[1] else np.zeros(rows.shape, bool) for s, rows in classes.items()},
+            fused.support,
+            fused.attribution,
+            {m: c.quality for m, c in cells.items()},
+        )
+        for modality in facts.modalities:
+            gaps += _ledger(name, modality, cells[modality], tracks, grid, facts)
+    if not subjects:
+        blank = Cells(np.zeros((grid.n, 0)), np.zeros(grid.n), np.zeros(grid.n, bool))
+        for modality in facts.modalities:
+            gaps += _ledger(NOBODY, modality, blank, tracks, grid, facts)
+    basis = {d: _basis(subjects.values(), d) for d in ("valence", "arousal")}
+    return Mood(
+        recording=facts.recording,
+        duration_s=facts.duration_s,
+        streams=facts.streams,
+        step_s=grid.step_s,
+        times=grid.times,
+        schemes=facts.schemes,
+        subjects=subjects,
+        gaps=tuple(sorted(gaps, key=lambda g: (_order(g.subject), facts.modalities.index(g.modality), g.start))),
+        words=_words(tracks.get("words.transcript"), owner),
+        modalities=facts.modalities,
+        basis=basis,
+        calibrated=late.bundle.manifest["calibration"] is not None,
+        models=(late.bundle.as_model(), *facts.models),
+        provenance=facts.provenance,
+        still=facts.still,
+        clock=facts.clock,
+        warnings=facts.warnings,
+        tracks=tracks,
+    )
+
+
+def _order(subject: str) -> tuple[bool, int, str]:
+    number = subject[1:]
+    return (not (subject.startswith("p") and number.isdigit()), int(number) if number.isdigit() else 0, subject)
+
+
+def _basis(subjects: Any, dimension: str) -> str:
+    told = any(np.isfinite(getattr(s, dimension)[:, 0]).any() for s in subjects)
+    return "mapped" if told else "none"
+
+
+def _seen(quality: TrackSet | None, facts: Facts) -> dict[str, Timeline]:
+    """Where each person is in the picture, however badly: everything but ``no_face``."""
+    if quality is None:
+        return {}
+    outside = ("no_face", "unreadable", "not_asked", "dark")
+    whole = Timeline([facts.span])
+    return {
+        name: whole - Timeline(g.span for g in quality[name].gaps if g.reason in outside) for name in quality.subjects
+    }
+
+
+def _owners(tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, Timeline]) -> dict[str, Timeline]:
+    """Whose the voice is, and when: a stretch of speech belongs to the only face in view during it.
+
+    With nobody or several in view it belongs to ``voice`` (``text`` for a bare text).
+    """
+    nobody = "text" if facts.clock == "order" else "voice"
+    stretches: list[Span] = []
+    for name in ("voice.emotion", "words.emotion"):
+        track = _only(tracks.get(name))
+        if track is not None and len(track):
+            ends = track.ends if track.ends is not None else np.append(track.times[1:], facts.duration_s)
+            stretches += [Span(a, b) for a, b in zip(track.times, ends, strict=True) if b > a]
+    near = {name: seen.bridged(BRIDGE_S) for name, seen in people.items()}
+    owned: dict[str, list[Span]] = {}
+    for stretch in Timeline(stretches):
+        here = [name for name, seen in near.items() if seen & (stretch,)]
+        owned.setdefault(here[0] if len(here) == 1 else nobody, []).append(stretch)
+    return {name: Timeline(spans) for name, spans in owned.items()}
+
+
+def _only(tracks: TrackSet | None) -> Track | None:
+    """The one subject that voice and words are measured for."""
+    return None if tracks is None or not tracks.subjects else tracks[tracks.subjects[0]]
+
+
+def _evidence(
+    tracks: Mapping[str, TrackSet],
+    grid: Grid,
+    facts: Facts,
+    late: Late,
+    owner: Mapping[str, Timeline],
+    causal: bool,
+) -> dict[str, dict[str, Cells]]:
+    """For each subject and modality the cells that the fusion reads."""
+    shared: dict[str, Cells] = {}
+    faces: dict[str, Cells] = {}
+    for modality, name in TRACKS.items():
+        found = tracks.get(name) if modality in facts.modalities else None
+        rows = {s: _fields(found[s], FIELDS[modality]) for s in found.subjects} if found is not None else {}
+        width = late.smoothing_s[modality]
+        cells = {
+            s: smooth(on_grid(t, grid, len(FIELDS[modality])), grid, width, causal=causal) for s, t in rows.items()
+        }
+        if modality == "face":
+            faces = cells
+        elif cells:
+            shared[modality] = next(iter(cells.values()))
+    names = {*faces, *owner}
+    heard = [
+        m
+        for m in ("voice", "words")
+        if m in facts.modalities and facts.withheld.get(m) not in ("no_stream", "not_asked")
+    ]
+    if not names and heard:
+        names = {"text" if facts.clock == "order" else "voice"}
+    result = {}
+    for name in names:
+        mine = owner.get(name, Timeline()).mask(grid.middles)
+        row = {}
+        for modality in facts.modalities:
+            blank = on_grid(None, grid, len(FIELDS.get(modality, ())))
+            row[modality] = faces.get(name, blank) if modality == "face" else shared.get(modality, blank).only(mine)
+        result[name] = row
+    return result
+
+
+def _fields(track: Track, fields: Sequence[str]) -> Track:
+    columns = [track.fields.index(f) for f in fields]
+    return Track(
+        track.spec, track.subject, track.times, track.values[:, columns], track.quality, track.gaps, track.ends
+    )
+
+
+def _ledger(
+    subject: str, modality: str, cells: Cells, tracks: Mapping[str, TrackSet], grid: Grid, facts: Facts
+) -> list[MoodGap]:
+    """The gaps that, with the covered cells, make up the whole duration."""
+    missing = ~cells.covered
+    why = np.full(grid.n, NO_REASON, np.int16)
+
+    def fill(found: npt.NDArray[np.int16]) -> None:
+        np.copyto(why, found, where=(why == NO_REASON) & (found != NO_REASON))
+
+    inside = Timeline([facts.span]).mask(grid.middles)
+    fill(np.where(inside, NO_REASON, _REASONS.index("not_asked")).astype(np.int16))
+    if modality in facts.withheld:
+        fill(np.full(grid.n, _REASONS.index(facts.withheld[modality]), np.int16))
+    for gaps in _reasons_of(subject, modality, tracks, grid):
+        fill(reasons(gaps, grid, _REASONS))
+    fill(np.full(grid.n, _REASONS.index(_DEFAULT_REASON.get(modality, "no_stream")), np.int16))
+    edges: FloatArray = grid.edges
+    return [
+        MoodGap(subject, modality, span.start, span.end, _REASONS[code])
+        for code in np.unique(why[missing])
+        for span in Timeline.from_mask(missing & (why == code), edges)
+    ]
+
+
+def _reasons_of(subject: str, modality: str, tracks: Mapping[str, TrackSet], grid: Grid) -> list[Sequence[Gap]]:
+    """Gap lists that may explain a missing cell, the most particular first."""
+    name = TRACKS.get(modality)
+    sets = [tracks[n] for n in (name, *_BESIDE.get(modality, ())) if n is not None and n in tracks]
+    found: list[Sequence[Gap]] = []
+    if modality == "face":
+        found += [s[subject].gaps for s in sets if subject in s.by_subject]
+    else:
+        heard = [s[s.subjects[0]] for s in sets if s.subjects]
+        found += [t.gaps for t in heard]
+        # Measured, but for somebody else: nobody can say whose voice it was.
+        others = [Gap(t.times[i], t.ends[i], "overlap") for t in heard[:1] if t.ends is not None for i in range(len(t))]
+        found.append(others)
+    found += [s[NOBODY].gaps for s in sets if NOBODY in s.by_subject]
+    return found
+
+
+#: Tracks whose gaps explain what the modality's own track leaves open.
+_BESIDE = {"face": ("face.quality",), "voice": ("voice.activity",), "words": ("words.transcript", "voice.activity")}
+
+
+def _words(transcript: TrackSet | None, owner: Mapping[str, Timeline]) -> tuple[Word, ...]:
+    """Words in order of time, each with the owner of the stretch it was said in."""
+    track = _only(transcript)
+    if track is None or track.ends is None or track.texts is None:
+        return ()
+    middles = (track.times + track.ends) / 2
+    names = np.full(len(track), track.subject, dtype=object)
+    for name, spans in owner.items():
+        names[spans.mask(middles)] = name
+    scores = track["probability"]
+    return tuple(
+        Word(float(a), float(b), text, str(who), float(score) if np.isfinite(score) else None)
+        for a, b, text, who, score in zip(track.times, track.ends, track.texts, names, scores, strict=True)
+    )

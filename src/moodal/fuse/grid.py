@@ -1,0 +1,158 @@
+"""Tracks on the Mood's grid: what each cell holds, and why a cell holds nothing.
+
+A cell is told by its middle. Frame samples hold until the next one; samples with an end (words,
+windows) hold for their own stretch. Nothing is interpolated across a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from moodal.core.clock import FloatArray, Timeline
+from moodal.core.track import Gap, Track
+
+__all__ = ["NO_REASON", "Cells", "Grid", "on_grid", "reasons", "smooth"]
+
+#: Index of "this track gives no reason here".
+NO_REASON = -1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells ``[edges[i], edges[i + 1])`` s, ``step_s`` long but for the last, which ends with the recording."""
+
+    step_s: float
+    duration_s: float
+
+    @property
+    def n(self) -> int:
+        """Number of cells."""
+        return int(np.ceil(round(self.duration_s / self.step_s, 6)))
+
+    @property
+    def times(self) -> FloatArray:
+        """``(n,)`` starts in s."""
+        return np.arange(self.n) * self.step_s
+
+    @property
+    def edges(self) -> FloatArray:
+        """``(n + 1,)`` s."""
+        return np.concatenate([self.times, [self.duration_s]])
+
+    @property
+    def middles(self) -> FloatArray:
+        """``(n,)`` s."""
+        edges = self.edges
+        return np.asarray((edges[:-1] + edges[1:]) / 2)
+
+    def cells_of(self, starts: FloatArray, ends: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """First and one-past-last cell whose middle lies in each ``[start, end)``."""
+        middles = self.middles
+        return np.searchsorted(middles, starts, side="left"), np.searchsorted(middles, ends, side="left")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One track on the grid: ``values (n, k)``, ``quality (n,)``, ``covered (n,)``; NaN and 0 where not covered."""
+
+    values: FloatArray
+    quality: FloatArray
+    covered: npt.NDArray[np.bool_]
+
+    def only(self, mask: npt.NDArray[np.bool_]) -> Cells:
+        """The same cells, told only where ``mask``."""
+        kept = self.covered & mask
+        return Cells(np.where(kept[:, None], self.values, np.nan), np.where(kept, self.quality, 0.0), kept)
+
+
+def on_grid(track: Track | None, grid: Grid, fields: int) -> Cells:
+    """A track's mean per cell, weighted by quality, where the track covers the cell.
+
+    A cell inside a gap, or with no sample to hold, is not covered. Samples without any finite value
+    are no samples.
+    """
+    n = grid.n
+    blank = Cells(np.full((n, fields), np.nan), np.zeros(n), np.zeros(n, bool))
+    if track is None or not len(track):
+        return blank
+    told = np.isfinite(track.values).all(axis=1)
+    times, values, quality = track.times[told], np.asarray(track.values[told], float), track.quality[told]
+    if not len(times):
+        return blank
+    if track.ends is not None:
+        first, last = grid.cells_of(times, track.ends[told])
+    else:
+        first = np.searchsorted(grid.edges, times, side="right") - 1
+        # A frame counts in its own cell and holds until the next one, or until a gap begins.
+        until = np.minimum(np.append(times[1:], np.inf), _next_gap(track.gaps, times))
+        last = np.maximum(first + 1, np.searchsorted(grid.middles, until, side="left"))
+    first, last = np.clip(first, 0, n), np.clip(last, 0, n)
+    weight = np.maximum(np.asarray(quality, float), 1e-6)
+    total = _spread(first, last, weight, n)
+    covered = (_spread(first, last, np.ones(len(first)), n) > 0.5) & ~track.missing().mask(grid.middles)
+    sums = np.stack([_spread(first, last, weight * values[:, j], n) for j in range(fields)], axis=1)
+    squares = _spread(first, last, weight * quality, n)
+    safe = np.where(total > 0, total, 1.0)
+    mean = np.where(covered[:, None], sums / safe[:, None], np.nan)
+    return Cells(mean, np.where(covered, squares / safe, 0.0), covered)
+
+
+def _next_gap(gaps: Iterable[Gap], times: FloatArray) -> FloatArray:
+    """Start of the first gap at or after each time (infinity where none)."""
+    starts = np.sort(np.array([g.start for g in gaps], float))
+    at = np.searchsorted(starts, times, side="left")
+    return np.append(starts, np.inf)[at]
+
+
+def _spread(first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], weight: FloatArray, n: int) -> FloatArray:
+    """Sum of ``weight`` over cells ``[first, last)`` of each sample: ``(n,)``.
+
+    Samples of one cell are added directly; only longer ones go through differences, whose rounding
+    would otherwise leave dust in cells that nothing covers.
+    """
+    single = last - first <= 1
+    one = single & (last > first)
+    total = np.bincount(first[one], weights=weight[one], minlength=n)[:n].astype(float)
+    for a, b, w in zip(first[~single], last[~single], weight[~single], strict=True):
+        total[a:b] += w
+    return total
+
+
+def reasons(gaps: Iterable[Gap], grid: Grid, names: tuple[str, ...]) -> npt.NDArray[np.int16]:
+    """Index into ``names`` of the reason given for each cell's middle, `NO_REASON` where none is."""
+    found = np.full(grid.n, NO_REASON, np.int16)
+    rows = list(gaps)
+    if rows:
+        first, last = grid.cells_of(np.array([g.start for g in rows]), np.array([g.end for g in rows]))
+        for gap, a, b in zip(rows, first, last, strict=True):
+            found[a:b] = names.index(gap.reason)
+    return found
+
+
+def smooth(cells: Cells, grid: Grid, width_s: float, *, causal: bool = False) -> Cells:
+    """Values smoothed inside each covered run, never across a gap.
+
+    Zero-phase: a Gaussian of standard deviation ``width_s``, cut at three of them. Causal: its past
+    half alone, so that no later sample changes an earlier cell.
+    """
+    reach = int(np.ceil(3 * width_s / grid.step_s))
+    if reach < 1 or not cells.covered.any():
+        return cells
+    offsets = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (offsets * grid.step_s / width_s) ** 2)
+    if causal:
+        kernel[offsets < 0] = 0.0
+    values = cells.values.copy()
+    weight = np.where(cells.covered, np.maximum(cells.quality, 1e-6), 0.0)
+    index = np.arange(grid.n + 1, dtype=float)
+    for run in Timeline.from_mask(cells.covered, index):
+        part = slice(int(run.start), int(run.end))
+        w = weight[part]
+        norm = np.convolve(w, kernel)[reach : reach + len(w)]
+        for j in range(values.shape[1]):
+            values[part, j] = np.convolve(w * cells.values[part, j], kernel)[reach : reach + len(w)] / norm
+    return Cells(values, cells.quality, cells.covered)

@@ -1,0 +1,133 @@
+"""``late-v0``: late fusion of any non-empty subset of face, voice and words, by hand-set weights.
+
+The numbers stand in ``bundles/late-v0/manifest.json``, their reasons on its card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from moodal.core.bundle import Bundle
+from moodal.core.clock import FloatArray
+from moodal.core.scheme import CIRCUMPLEX, scheme
+
+from .grid import Cells
+
+__all__ = ["FIELDS", "TRACKS", "Fused", "Late", "open_bundle"]
+
+_CLASSES = scheme("ekman8").classes
+
+#: Track that a modality speaks through, and the fields of it that this fusion reads.
+TRACKS = {"face": "face.expression", "voice": "voice.emotion", "words": "words.emotion"}
+FIELDS: dict[str, tuple[str, ...]] = {
+    "face": _CLASSES,
+    "voice": ("arousal", "arousal_half_width"),
+    "words": (*_CLASSES, "valence", "arousal", "valence_half_width", "arousal_half_width"),
+}
+
+
+@dataclass(frozen=True)
+class Fused:
+    """The fused answer on n cells; see `moodal.core.mood.SubjectMood` for shapes and meaning."""
+
+    classes: FloatArray
+    valence: FloatArray
+    arousal: FloatArray
+    support: dict[str, FloatArray]
+    attribution: dict[str, FloatArray]
+
+
+@cache
+def open_bundle() -> Bundle:
+    """The bundle that ships with moodal."""
+    return Bundle.open(Path(__file__).parent.parent / "bundles" / "late-v0")
+
+
+@dataclass(frozen=True)
+class Late:
+    """The fusion itself: `fuse` takes cells per modality, any of which may be uncovered anywhere."""
+
+    bundle: Bundle
+
+    @property
+    def smoothing_s(self) -> Mapping[str, float]:
+        """Width of the smoothing of each modality's evidence before it is fused."""
+        return dict(self.bundle.manifest["smoothing_s"])
+
+    def fuse(self, evidence: Mapping[str, Cells]) -> Fused:
+        """Fuse what covers each cell; a cell that nothing covers is NaN, and a hidden modality is an absent one."""
+        n = len(next(iter(evidence.values())).covered)
+        manifest = self.bundle.manifest
+        prior = np.array([manifest["prior"][c] for c in _CLASSES])
+        log_prior = np.log(prior / prior.sum())
+        ratios, weights = {}, {}
+        for modality, cells in evidence.items():
+            ratio = self._log_ratio(modality, cells, log_prior)
+            weights[modality] = np.where(cells.covered, manifest["class_weight"][modality] * cells.quality, 0.0)
+            ratios[modality] = np.where(cells.covered[:, None], ratio, 0.0)
+        told = sum(weights.values(), start=np.zeros(n)) > 0
+        pull = {m: weights[m][:, None] * ratios[m] for m in evidence}
+        logits = log_prior + sum(pull.values(), start=np.zeros((n, len(_CLASSES))))
+        scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+        scores /= scores.sum(axis=1, keepdims=True)
+        moved = {m: np.abs(p).max(axis=1) for m, p in pull.items()}
+        return Fused(
+            np.where(told[:, None], scores, np.nan),
+            self._dimension("valence", evidence),
+            self._dimension("arousal", evidence),
+            _shares(weights),
+            _shares(moved),
+        )
+
+    def _log_ratio(self, modality: str, cells: Cells, log_prior: FloatArray) -> FloatArray:
+        """How much more likely each class makes this evidence than the prior does: ``(n, 8)``."""
+        if modality == "voice":
+            arousal, half_width = cells.values[:, :1], cells.values[:, 1:2]
+            spread = np.hypot(half_width, self.bundle.manifest["voice_class_spread"])
+            place = np.array([CIRCUMPLEX[c][1] for c in _CLASSES])
+            fit = -0.5 * ((arousal - place) / spread) ** 2
+            return np.asarray(fit - np.log(np.exp(fit + log_prior).sum(axis=1, keepdims=True)))
+        scores = np.clip(cells.values[:, : len(_CLASSES)], 1e-4, None)
+        return np.asarray(np.log(scores / scores.sum(axis=1, keepdims=True)) - log_prior)
+
+    def _dimension(self, name: str, evidence: Mapping[str, Cells]) -> FloatArray:
+        """Valence or arousal: value, low, high, ``(n, 3)``.
+
+        A weighted mean with weight quality / half-width², and a half-width of one over the root of
+        the summed weights and the prior's: it can only shrink as evidence is added.
+        """
+        half_widths = self.bundle.manifest["half_width"][name]
+        n = len(next(iter(evidence.values())).covered)
+        total, sums = np.zeros(n), np.zeros(n)
+        for modality, cells in evidence.items():
+            if modality not in half_widths:
+                continue
+            value, half_width = self._told(name, modality, cells, half_widths[modality])
+            usable = cells.covered & np.isfinite(value)
+            weight = np.where(usable, cells.quality / np.where(usable, half_width, 1.0) ** 2, 0.0)
+            total += weight
+            sums += weight * np.where(usable, value, 0.0)
+        told = total > 0
+        value = np.where(told, sums / np.where(told, total, 1.0), np.nan)
+        half = 1.0 / np.sqrt(total + half_widths["unknown"] ** -2)
+        return np.asarray(np.clip(np.stack([value, value - half, value + half], axis=1), -1.0, 1.0))
+
+    def _told(self, name: str, modality: str, cells: Cells, floor: float) -> tuple[FloatArray, FloatArray]:
+        """One modality's value of a dimension and its half-width, never below the hand-set one."""
+        if modality == "face":
+            place = np.array([CIRCUMPLEX[c][name == "arousal"] for c in _CLASSES])
+            mapped = np.asarray(cells.values[:, : len(_CLASSES)] @ place)
+            return mapped, np.full(len(cells.covered), floor)
+        fields = FIELDS[modality]
+        value = cells.values[:, fields.index(name)]
+        return value, np.maximum(cells.values[:, fields.index(f"{name}_half_width")], floor)
+
+
+def _shares(weights: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    total = sum(weights.values(), start=np.zeros(1))
+    return {m: np.where(total > 0, w / np.where(total > 0, total, 1.0), 0.0) for m, w in weights.items()}

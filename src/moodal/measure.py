@@ -1,0 +1,236 @@
+"""Running extractors over a recording: one pass a stream, each in a thread of its own.
+
+Decoding runs ahead of the networks by a few chunks (both release the interpreter's lock), which is
+what makes two cores pay. What a thread does never depends on another, so neither do its results.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from moodal.core import registry
+from moodal.core.clock import Span
+from moodal.core.errors import InputError, MissingExtra, ModelError, UsageError
+from moodal.core.extractor import Extractor, ExtractorSpec, MeasureContext
+from moodal.core.recording import Recording
+from moodal.core.stream import Chunk, PictureChunk, SoundChunk, Stream, WordsChunk
+from moodal.core.track import Piece, TrackSet, TrackSpec
+
+__all__ = ["MODALITIES", "Measured", "Memory", "Sink", "extractor_specs", "measure", "track_spec"]
+
+#: Modalities of `--only`; those without an extractor in the registry are gaps.
+MODALITIES = ("face", "voice", "words", "body", "brain", "pose", "music")
+
+#: Chunks decoded ahead of the extractors.
+_AHEAD = 3
+
+Progress = Callable[[float], None]
+
+
+class Sink(Protocol):
+    """Where pieces go; `add` is called from several threads, for one track always from the same."""
+
+    def add(self, piece: Piece) -> None:
+        """Take a piece."""
+        ...
+
+
+class Memory:
+    """A sink that keeps everything: for one track of one recording."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[str, list[Piece]] = {}
+
+    def add(self, piece: Piece) -> None:
+        """Take a piece."""
+        self.pieces.setdefault(piece.track, []).append(piece)
+
+    def track(self, spec: TrackSpec) -> TrackSet:
+        """All pieces of one track."""
+        return TrackSet.from_pieces(spec, self.pieces.get(spec.name, ()))
+
+
+@dataclass
+class Measured:
+    """What a run of `measure` says beside its pieces."""
+
+    load_s: float = 0.0
+    withheld: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    failed: bool = False  #: a stream or model could not be used though it should have been
+
+
+def extractor_specs() -> dict[str, ExtractorSpec]:
+    """Every registered extractor: modality → spec."""
+    return {name: registry.load("extractors", name).SPEC for name in registry.names("extractors")}
+
+
+def track_spec(name: str) -> tuple[ExtractorSpec, TrackSpec]:
+    """The extractor that says a track, and the track's spec.
+
+    Raises
+    ------
+    UsageError : no such track.
+    """
+    specs = extractor_specs()
+    for spec in specs.values():
+        for track in spec.tracks:
+            if track.name == name:
+                return spec, track
+    known = ", ".join(t.name for s in specs.values() for t in s.tracks)
+    raise UsageError(f"unknown track {name!r}", fix=f"Known: {known}.")
+
+
+def measure(
+    recording: Recording,
+    sink: Sink,
+    *,
+    modalities: tuple[str, ...],
+    want: frozenset[str] = frozenset(),
+    span: Span | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Measured:
+    """Run the extractors of ``modalities`` over the streams they read, inside ``span``.
+
+    A stream that breaks off, or a model that is not there, costs its own modality alone: the rest
+    is measured, and `Measured` says what happened.
+    """
+    span = span or Span(0.0, recording.duration_s)
+    result = Measured()
+    context = MeasureContext(span, recording.still, recording.clock, want, dict(options or {}))
+    passes: dict[str, list[Extractor]] = {}
+    began = time.perf_counter()
+    for modality in modalities:
+        stream = _load(modality, recording, context, passes, result)
+        if stream is None:
+            continue
+    result.load_s = time.perf_counter() - began
+    _run(recording, passes, span, sink, result, progress)
+    return result
+
+
+def _load(
+    modality: str,
+    recording: Recording,
+    context: MeasureContext,
+    passes: dict[str, list[Extractor]],
+    result: Measured,
+) -> Stream | None:
+    """Start one extractor on the stream it prefers, or say why not."""
+    if modality not in registry.names("extractors"):
+        result.withheld[modality] = "no_stream" if modality in ("body", "brain") else "no_model"
+        return None
+    spec: ExtractorSpec = registry.load("extractors", modality).SPEC
+    stream = next((s for kind in spec.reads if (s := recording.stream(kind)) is not None), None)
+    if stream is None:
+        result.withheld[modality] = "no_stream"
+        return None
+    try:
+        extractor = spec.make(context)
+    except (ModelError, MissingExtra) as error:
+        result.withheld[modality] = "no_model"
+        result.warnings.append(str(error))
+        result.failed = True
+        return None
+    passes.setdefault(stream.name, []).append(extractor)
+    result.models += [m for m in spec.models if m not in result.models]
+    return stream
+
+
+def _run(
+    recording: Recording,
+    passes: Mapping[str, list[Extractor]],
+    span: Span,
+    sink: Sink,
+    result: Measured,
+    progress: Progress | None,
+) -> None:
+    done = dict.fromkeys(passes, span.start)
+    errors: list[BaseException] = []
+    stop = threading.Event()
+
+    def follow(stream: str, extractors: list[Extractor]) -> None:
+        try:
+            try:
+                for chunk in _ahead(recording.chunks(stream, start=span.start, end=span.end), stop):
+                    for extractor in extractors:
+                        for piece in extractor.push(chunk):
+                            sink.add(piece)
+                    done[stream] = _end(chunk)
+            except InputError as error:
+                result.failed = True
+                result.warnings.append(str(error))
+            for extractor in extractors:
+                for piece in extractor.close():
+                    sink.add(piece)
+            done[stream] = span.end
+        except BaseException as error:
+            errors.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=follow, args=item, daemon=True) for item in passes.items()]
+    for thread in threads:
+        thread.start()
+    try:
+        while any(t.is_alive() for t in threads):
+            for thread in threads:
+                thread.join(0.05)
+            if progress is not None and done:
+                progress(min(max((min(done.values()) - span.start) / max(span.duration, 1e-9), 0.0), 1.0))
+    except BaseException:
+        stop.set()
+        raise
+    if errors:
+        raise errors[0]
+
+
+def _end(chunk: Chunk) -> float:
+    """Where a chunk ends, s."""
+    if isinstance(chunk, SoundChunk):
+        return (chunk.start_sample + len(chunk.samples)) / chunk.rate_hz
+    if isinstance(chunk, PictureChunk):
+        return float(chunk.ends[-1]) if len(chunk.ends) else 0.0
+    assert isinstance(chunk, WordsChunk)
+    return chunk.cues[-1].end if chunk.cues else 0.0
+
+
+def _ahead(chunks: Iterator[Chunk], stop: threading.Event) -> Iterator[Chunk]:
+    """The same chunks, fetched by a thread that stays a few ahead; its error arrives in its place."""
+    ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(_AHEAD)
+
+    def offer(item: Chunk | BaseException | None) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def fetch() -> None:
+        try:
+            for chunk in chunks:
+                if not offer(chunk):
+                    return
+            offer(None)
+        except BaseException as error:
+            offer(error)
+
+    threading.Thread(target=fetch, daemon=True).start()
+    while not stop.is_set():
+        try:
+            item = ready.get(timeout=0.1)
+        except queue.Empty:
+            continue
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item

@@ -1,0 +1,48 @@
+"""What was named on the command line, as recordings: a folder is each file in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from moodal.core import registry
+from moodal.core.errors import InputError
+
+__all__ = ["inputs"]
+
+
+def _extensions() -> tuple[frozenset[str], frozenset[str]]:
+    """Suffixes of every reader, and those of transcripts."""
+    every: set[str] = set()
+    for name in registry.names("readers"):
+        every |= {e.lower() for e in registry.load("readers", name).SPEC.extensions}
+    transcript = {e.lower() for e in registry.load("readers", "transcript").SPEC.extensions}
+    return frozenset(every), frozenset(transcript)
+
+
+def inputs(paths: Iterable[str]) -> list[tuple[Path, list[Path]]]:
+    """Each recording with the transcripts that join it.
+
+    A folder stands for the readable files in it, not in its subfolders, in order of name; a
+    transcript with the stem of a sound or video beside it joins that one. A file named outright is a
+    recording whatever its suffix.
+
+    Raises
+    ------
+    InputError : a path that does not exist, or a folder without anything readable.
+    """
+    found: list[tuple[Path, list[Path]]] = []
+    for text in paths:
+        path = Path(text)
+        if not path.is_dir():
+            found.append((path, []))
+            continue
+        every, transcript = _extensions()
+        files = sorted(f for f in path.iterdir() if f.is_file() and f.suffix.lower() in every)
+        media = {f.stem for f in files if f.suffix.lower() not in transcript}
+        joining = [f for f in files if f.suffix.lower() in transcript and f.stem in media]
+        rows = [(f, [t for t in joining if t.stem == f.stem]) for f in files if f not in joining]
+        if not rows:
+            raise InputError("holds no file that moodal reads", where=text, fix=f"It reads: {' '.join(sorted(every))}.")
+        found += rows
+    return found
