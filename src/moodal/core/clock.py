@@ -22,7 +22,7 @@ class Span:
     """A half-open stretch of time ``[start, end)`` in seconds.
 
     >>> Span(1, 3) & Span(2, 5)
-    Span(start=2, end=3)
+    Span(start=2.0, end=3.0)
     >>> 2.5 in Span(1, 3), 3 in Span(1, 3)
     (True, False)
     """
@@ -31,6 +31,9 @@ class Span:
     end: float
 
     def __post_init__(self) -> None:
+        # Plain floats, so that a span from an array's elements prints, hashes and stores like any other.
+        object.__setattr__(self, "start", float(self.start))
+        object.__setattr__(self, "end", float(self.end))
         if not self.end >= self.start:
             raise ValueError(f"a span must not end ({self.end}) before it starts ({self.start})")
 

@@ -35,7 +35,8 @@ class SchemeMapping:
 
     def apply(self, probabilities: FloatArray) -> FloatArray:
         """``(..., from)`` scores to ``(..., to)``."""
-        return np.asarray(probabilities @ self.table)
+        # Row by row: a matrix product would round differently with the number of rows.
+        return np.asarray((np.asarray(probabilities)[..., None] * self.table).sum(axis=-2))
 
 
 EKMAN8 = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")

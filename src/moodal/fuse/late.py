@@ -121,7 +121,8 @@ class Late:
         """One modality's value of a dimension and its half-width, never below the hand-set one."""
         if modality == "face":
             place = np.array([CIRCUMPLEX[c][name == "arousal"] for c in _CLASSES])
-            mapped = np.asarray(cells.values[:, : len(_CLASSES)] @ place)
+            # Row by row: a matrix product would round differently with the number of cells.
+            mapped = np.asarray((cells.values[:, : len(_CLASSES)] * place).sum(axis=1))
             return mapped, np.full(len(cells.covered), floor)
         fields = FIELDS[modality]
         value = cells.values[:, fields.index(name)]
