@@ -9,11 +9,13 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType
 
+from .bundle import Bundle
 from .errors import UsageError
 
-__all__ = ["KINDS", "load", "names"]
+__all__ = ["KINDS", "bundles", "load", "names"]
 
 KINDS: dict[str, dict[str, str]] = {
     "readers": {
@@ -31,6 +33,9 @@ KINDS: dict[str, dict[str, str]] = {
     },
 }
 
+#: Bundles that ship with moodal lie here, each a file or a folder named after it.
+_BUNDLES = Path(__file__).parent.parent / "bundles"
+
 
 @cache
 def _table(kind: str) -> dict[str, str]:
@@ -41,6 +46,13 @@ def _table(kind: str) -> dict[str, str]:
 def names(kind: str) -> tuple[str, ...]:
     """Registered names of a kind, ours first."""
     return tuple(dict.fromkeys((*KINDS[kind], *_table(kind))))
+
+
+@cache
+def bundles() -> dict[str, Bundle]:
+    """Every bundle that is installed, by name; only manifests are read."""
+    found = [Bundle.open(p) for p in sorted(_BUNDLES.iterdir()) if p.suffix == ".bundle" or p.is_dir()]
+    return {b.name: b for b in found}
 
 
 def load(kind: str, name: str) -> ModuleType:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.clock import FloatArray
 from moodal.core.scheme import CIRCUMPLEX, scheme
@@ -42,10 +41,9 @@ class Fused:
     attribution: dict[str, FloatArray]
 
 
-@cache
 def open_bundle() -> Bundle:
     """The bundle that ships with moodal."""
-    return Bundle.open(Path(__file__).parent.parent / "bundles" / "late-v0")
+    return registry.bundles()["late-v0"]
 
 
 @dataclass(frozen=True)

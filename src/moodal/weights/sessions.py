@@ -1,0 +1,69 @@
+"""Networks ready to run, one thread each: a second thread does not pay for nets this small."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+from moodal.core.errors import ModelError
+
+from .cache import path
+
+__all__ = ["litert", "onnx"]
+
+_stderr = Lock()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Standard error closed to native libraries that greet there while they load."""
+    with _stderr:
+        kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(sink)
+
+
+def litert(name: str) -> Any:
+    """An allocated LiteRT interpreter of a model.
+
+    Raises
+    ------
+    ModelError : not installed, damaged, or not runnable.
+    """
+    file = path(name)
+    try:
+        with _quiet():
+            from ai_edge_litert.interpreter import Interpreter
+
+            interpreter = Interpreter(model_path=str(file), num_threads=1)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"model {name} cannot be run ({error})", fix=f"Run: moodal models pull {name}") from error
+    return interpreter
+
+
+def onnx(name: str) -> Any:
+    """An ONNX Runtime session of a model, on the CPU.
+
+    Raises
+    ------
+    ModelError : not installed, damaged, or not runnable.
+    """
+    file = path(name)
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises types of its own, none of them public
+        raise ModelError(f"model {name} cannot be run ({error})", fix=f"Run: moodal models pull {name}") from error
