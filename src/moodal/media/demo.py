@@ -126,7 +126,7 @@ def _frames(face: Any) -> Iterator[npt.NDArray[np.uint8]]:
         y = HEIGHT / 2 + 15 * np.sin(2 * np.pi * t / 5)
         if _inside(t, AWAY):
             # Out to the right and back, slowly enough to be followed to the edge.
-            x += 620 * np.sin(np.pi * (t - AWAY[0]) / (AWAY[1] - AWAY[0])) ** 0.5
+            x += 620 * np.sin(np.pi * (t - AWAY[0]) / (AWAY[1] - AWAY[0]))
         side = round(300 * scale)
         turned = cut.resize((side, side), Image.Resampling.BILINEAR).rotate(angle, Image.Resampling.BILINEAR)
         shape = Image.new("L", (300, 300), 0)

@@ -1,0 +1,261 @@
+"""Who is in each frame: found once, followed by landmarks, known again after an absence.
+
+A face is followed from frame to frame by the mesh alone; detectors run twice a second for newcomers,
+and at every frame while somebody has just been lost. Everything is causal and depends on the frames
+and their times only, so that chunks leave no trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from moodal.core.clock import FloatArray
+from moodal.dsp.face_geometry import picture_quality
+
+from .nets import Detector, Frame, MeshNet, crop_of_box, crop_of_points, overlap
+
+__all__ = ["FrameNote", "Seen", "Tracker", "box_of"]
+
+#: Presence logits of the mesh: clear faces give 15 to 24, a hand over the mouth 4 to 12, cartoons up to 10.
+FOUND, FOLLOWED, AGAIN = 10.0, 0.0, 5.0
+#: A newcomer is a person after this long without a break.
+CONFIRM_S = 0.2
+#: Newcomers are looked for this often while everybody known is being followed.
+LOOK_S = 0.5
+#: Where somebody was lost, a face within this time and about a face's width is the same one.
+SHORT_S = 2.0
+#: Distance of shape descriptors (see `descriptor`) below which a face is a known person's.
+SAME_SHAPE, SAME_SHAPE_ALONE = 0.055, 0.09
+#: Sharpness (grey levels) below which a face that was lost was lost to blur.
+SHARP = 2.0
+#: Mean change of a 16 × 9 thumbnail (0 to 1) that is a cut of the film, not a movement in it.
+CUT = 0.18
+#: Points that hardly move with expression: eye corners, bridge and tip of the nose, temples, cheekbones, jaw.
+_STIFF = np.array(
+    [33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 98, 327, 234, 454, 127, 356, 10, 109, 338, 152, 58, 288]
+)
+
+
+@dataclass
+class Seen:
+    """One person in one frame: points ``(478, 3)`` px, presence logit, crop square and its pixels."""
+
+    points: FloatArray
+    presence: float
+    crop: Frame
+
+
+@dataclass
+class _Face:
+    """A face being followed; ``person`` is empty until it is confirmed."""
+
+    points: FloatArray
+    since: float
+    person: str = ""
+    held: list[tuple[int, Seen]] = field(default_factory=list)
+
+
+@dataclass
+class _Person:
+    """A person known: where and when last seen, mean shape and how often it was measured."""
+
+    box: FloatArray
+    last: float
+    shape: FloatArray
+    n: int
+
+
+@dataclass
+class FrameNote:
+    """What one frame says: who is followed, where those were who are not, and whether the film was cut."""
+
+    time: float
+    end: float
+    luma: float
+    cut: bool
+    seen: dict[str, Seen] = field(default_factory=dict)
+    blurred: set[str] = field(default_factory=set)  #: lost in this frame because all detail went
+
+
+def box_of(points: FloatArray) -> FloatArray:
+    """``(x, y, width, height)`` px around the points."""
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    return np.concatenate([low, high - low])
+
+
+def descriptor(points: FloatArray) -> FloatArray:
+    """Shape of a face without its place, size and turn: sorted-out distances ``(m,)``.
+
+    Distances in 3D between stiff points over their mean: a turn of the head changes none of them.
+    """
+    stiff = np.asarray(points[_STIFF], float)
+    gap = stiff[:, None] - stiff[None]
+    distances = np.sqrt((gap**2).sum(-1))[np.triu_indices(len(_STIFF), 1)]
+    return np.asarray(distances / distances.mean())
+
+
+def _distance(a: FloatArray, b: FloatArray) -> float:
+    return float(np.abs(a - b).mean())
+
+
+class Tracker:
+    """Frames in, `FrameNote` out; a note is held back until every newcomer in it is confirmed or gone."""
+
+    def __init__(self, short: Detector, full: Detector, mesh: MeshNet, *, still: bool = False) -> None:
+        self.short, self.full, self.mesh, self.still = short, full, mesh, still
+        self.faces: list[_Face] = []
+        self.people: dict[str, _Person] = {}
+        self._notes: list[FrameNote] = []
+        self._first = 0  # index of the first note still held
+        self._look_at = -np.inf
+        self._lost_at = -np.inf
+        self._thumb: npt.NDArray[np.float32] | None = None
+
+    def push(self, frame: Frame, time: float, end: float) -> list[FrameNote]:
+        """Follow, look for newcomers, and give the notes that became final."""
+        thumb = _thumbnail(frame)
+        cut = self._thumb is not None and float(np.abs(thumb - self._thumb).mean()) > CUT
+        self._thumb = thumb
+        note = FrameNote(time, end, float(thumb.mean()), cut)
+        index = self._first + len(self._notes)
+        self._notes.append(note)
+        self._follow(frame, note, index)
+        searching = not self.faces or time - self._lost_at < SHORT_S
+        if self.still or time >= self._look_at or searching or cut:
+            self._search(frame, note, index, thorough=self.still or time >= self._look_at)
+        self._confirm(time)
+        return self._final()
+
+    def close(self) -> list[FrameNote]:
+        """The rest; a newcomer who was not there long enough never was."""
+        for face in self.faces:
+            if not face.person and self.still:
+                self._admit(face, self._notes[-1].time)
+        self.faces = [f for f in self.faces if f.person]
+        return self._final()
+
+    def _follow(self, frame: Frame, note: FrameNote, index: int) -> None:
+        kept: list[_Face] = []
+        for face in self.faces:
+            if note.cut:
+                self._lost_at = note.time
+                continue
+            points, presence, crop = self.mesh(frame, crop_of_points(face.points))
+            box = box_of(points)
+            twice = any(overlap(box, box_of(other.points)) > 0.5 for other in kept)
+            if presence <= FOLLOWED or twice or not _inside(box, frame):
+                self._lost_at = note.time
+                if _blurred(crop):
+                    note.blurred.add(face.person)
+                continue
+            face.points = points
+            self._keep(face, note, index, Seen(points, presence, crop))
+            kept.append(face)
+        self.faces = kept
+
+    def _keep(self, face: _Face, note: FrameNote, index: int, seen: Seen) -> None:
+        if not face.person:
+            face.held.append((index, seen))
+            return
+        note.seen[face.person] = seen
+        person = self.people[face.person]
+        person.box, person.last = box_of(seen.points), note.time
+        if seen.presence > FOUND:
+            # A running mean that forgets slowly: the descriptor drifts with the camera, not with a frame.
+            person.n = min(person.n + 1, 200)
+            person.shape = person.shape + (descriptor(seen.points) - person.shape) / person.n
+
+    def _search(self, frame: Frame, note: FrameNote, index: int, *, thorough: bool) -> None:
+        found = self.short(frame)
+        if thorough or not found:
+            found = found + self.full(frame)
+        if self.still and not found:
+            found = self._tiles(frame)
+        if thorough:
+            self._look_at = note.time + LOOK_S
+        for _, box, points in found:
+            if any(overlap(box, box_of(f.points)) > 0.2 for f in self.faces):
+                continue
+            first, _, _ = self.mesh(frame, crop_of_box(box, points))
+            mesh, presence, crop = self.mesh(frame, crop_of_points(first))
+            place = box_of(mesh)
+            near = self._near(place, note.time)
+            if presence < (AGAIN if near else FOUND) or any(overlap(place, box_of(f.points)) > 0.2 for f in self.faces):
+                continue
+            face = _Face(mesh, note.time, near or "")
+            self.faces.append(face)
+            self._keep(face, note, index, Seen(mesh, presence, crop))
+
+    def _tiles(self, frame: Frame) -> list[tuple[float, FloatArray, FloatArray]]:
+        """The full-range detector on overlapping quarters, for small faces in a still."""
+        height, width = frame.shape[:2]
+        found = []
+        for top in (0, height // 4, height // 2):
+            for left in (0, width // 4, width // 2):
+                tile = frame[top : top + height // 2, left : left + width // 2]
+                for score, box, points in self.full(tile):
+                    found.append((score, np.add(box, [left, top, 0, 0]), np.add(points, [left, top])))
+        return found
+
+    def _near(self, box: FloatArray, time: float) -> str | None:
+        """The person lost here a moment ago."""
+        active = {f.person for f in self.faces}
+        for name, person in self.people.items():
+            if name in active or time - person.last > SHORT_S:
+                continue
+            size, before = max(box[2:4]), max(person.box[2:4])
+            apart = np.hypot(*(box[:2] + box[2:4] / 2 - person.box[:2] - person.box[2:4] / 2))
+            if apart < before and 0.6 < size / before < 1.7:
+                return name
+        return None
+
+    def _confirm(self, time: float) -> None:
+        for face in self.faces:
+            if not face.person and (self.still or time - face.since >= CONFIRM_S):
+                self._admit(face, time)
+
+    def _admit(self, face: _Face, time: float) -> None:
+        """Give a newcomer the name of a known person of the same shape, or the next new one."""
+        shape = np.mean([descriptor(s.points) for _, s in face.held], axis=0)
+        active = {f.person for f in self.faces}
+        free = {n: _distance(shape, p.shape) for n, p in self.people.items() if n not in active}
+        best = min(free, key=free.__getitem__, default=None)
+        limit = SAME_SHAPE_ALONE if len(self.people) == 1 else SAME_SHAPE
+        if best is not None and not self.still and free[best] < limit:
+            face.person = best
+        else:
+            face.person = f"p{len(self.people) + 1}"
+            self.people[face.person] = _Person(box_of(face.points), time, shape, 0)
+        for index, seen in face.held:
+            self._keep(face, self._notes[index - self._first], index, seen)
+        face.held.clear()
+
+    def _final(self) -> list[FrameNote]:
+        waiting = [f.held[0][0] for f in self.faces if f.held]
+        count = (min(waiting) if waiting else self._first + len(self._notes)) - self._first
+        final, self._notes = self._notes[:count], self._notes[count:]
+        self._first += count
+        return final
+
+
+def _inside(box: FloatArray, frame: Frame) -> bool:
+    """Whether the middle of a face is still in the picture."""
+    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
+    return bool(0 <= x < frame.shape[1] and 0 <= y < frame.shape[0] and box[2] > 8)
+
+
+def _blurred(crop: Frame) -> bool:
+    """Soft but not flat: a cover over the face has no detail either, but no light and shade."""
+    sharpness, _ = picture_quality(crop)
+    return sharpness < SHARP and float(crop[56:200:4, 56:200:4].std()) > 20
+
+
+def _thumbnail(frame: Frame) -> npt.NDArray[np.float32]:
+    """A coarse grey picture ``(9, 16)`` in [0, 1] of every frame, for light and cuts."""
+    height, width = frame.shape[:2]
+    rows, columns = np.linspace(0, height - 1, 36).astype(int), np.linspace(0, width - 1, 64).astype(int)
+    grey = frame[rows[:, None], columns].mean(axis=2, dtype=np.float32) / np.float32(255)
+    return np.asarray(grey.reshape(9, 4, 16, 4).mean(axis=(1, 3)))
