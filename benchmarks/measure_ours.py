@@ -1,0 +1,158 @@
+"""One measurement of moodal a process; the last line of output is JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+
+def frames(clip: str, out: str) -> dict[str, float]:
+    """Decoded frames for the peer, so that its decoding is not counted."""
+    import moodal
+
+    pictures, times = [], []
+    for chunk in moodal.read(clip).chunks("picture"):
+        pictures += list(chunk.frames)
+        times += chunk.times.tolist()
+    np.savez(out, frames=np.stack(pictures), times=np.array(times))
+    return {"frames": len(pictures)}
+
+
+def face(clip: str) -> dict[str, float]:
+    """Every stored face track of a clip, decoding included, models loaded before."""
+    import moodal
+    from moodal.extract.face import SPEC
+    from moodal.measure import Memory, measure
+
+    recording = moodal.read(clip)
+    want = frozenset(t.name for t in SPEC.tracks if t.keep)
+    began = time.perf_counter()
+    result = measure(recording, Memory(), modalities=("face",), want=want)
+    return {"seconds": time.perf_counter() - began - result.load_s}
+
+
+def demo(out: str, size: str) -> dict[str, float]:
+    """The demo recording at another size."""
+    import av
+
+    from moodal import weights
+    from moodal.media.demo import assemble
+
+    width, height = (int(v) for v in size.split("x"))
+    with tempfile.TemporaryDirectory() as work:
+        small = Path(work) / "demo.mp4"
+        assemble(weights.path("demo-portrait"), weights.path("demo-speech"), small)
+        if width == 640:
+            Path(out).write_bytes(small.read_bytes())
+            return {"ok": 1}
+        with av.open(str(small)) as source, av.open(out, "w") as target:
+            video = target.add_stream("libx264", rate=30, options={"preset": "veryfast"})
+            video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+            sound = target.add_stream_from_template(source.streams.audio[0])
+            for packet in source.demux():
+                if packet.dts is None:
+                    continue
+                if packet.stream.type == "audio":
+                    packet.stream = sound
+                    target.mux(packet)
+                    continue
+                for frame in packet.decode():
+                    large = frame.reformat(width=width, height=height)
+                    large.pts = frame.pts
+                    target.mux(video.encode(large))
+            target.mux(video.encode(None))
+    return {"ok": 1}
+
+
+def analysis(clip: str) -> dict[str, float]:
+    """Everything `moodal analyze` does by default."""
+    import moodal
+
+    with tempfile.TemporaryDirectory() as out:
+        return dict(moodal.analyze(clip, out=out).timing or {})
+
+
+def speech(out: str) -> dict[str, float]:
+    """60 s of speech at 16 kHz: the demo's reading, once and a half."""
+    import wave
+
+    import moodal
+    from moodal import weights
+
+    chunks = moodal.read(weights.path("demo-speech")).chunks("sound")
+    samples = np.concatenate([c.samples for c in chunks])
+    samples = np.tile(samples, 2)[: 60 * 16000]
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return {"ok": 1}
+
+
+def egemaps(sound: str) -> dict[str, float]:
+    """Descriptors and functionals of a sound file, warm, reading included."""
+    from moodal.analyze import extract, functionals
+
+    extract(sound, "voice.egemaps")
+    began = time.perf_counter()
+    functionals(extract(sound, "voice.egemaps"), "speech.wav")
+    return {"seconds": time.perf_counter() - began}
+
+
+def loop(out: str, minutes: str) -> dict[str, float]:
+    """The demo at 10 frames a second, repeated without encoding it again."""
+    import av
+
+    with tempfile.TemporaryDirectory() as work:
+        whole, small = Path(work) / "demo.mp4", Path(work) / "small.mp4"
+        demo(str(whole), "640x360")
+        with av.open(str(whole)) as source, av.open(str(small), "w") as target:
+            video = target.add_stream("libx264", rate=10, options={"preset": "veryfast", "bf": "0"})
+            video.width, video.height, video.pix_fmt = 640, 360, "yuv420p"
+            for index, frame in enumerate(source.decode(video=0)):
+                if index % 3 == 0:
+                    frame.pts, frame.time_base = index // 3, Fraction(1, 10)
+                    target.mux(video.encode(frame))
+            target.mux(video.encode(None))
+        with av.open(out, "w") as target:
+            pictures, sounds = av.open(str(small)), av.open(str(whole))
+            tracks = {
+                "video": target.add_stream_from_template(pictures.streams.video[0]),
+                "audio": target.add_stream_from_template(sounds.streams.audio[0]),
+            }
+            for turn in range(round(float(minutes) * 60 / 24)):
+                parts = [p for s in (pictures, sounds) for p in _packets(s, turn)]
+                for packet in sorted(parts, key=lambda p: float(p.dts * p.time_base)):
+                    packet.stream = tracks[packet.stream.type]
+                    target.mux(packet)
+    return {"ok": 1}
+
+
+def _packets(source, turn: int):
+    source.seek(0)
+    kind = "video" if source.streams.video and not source.streams.audio else "audio"
+    for packet in source.demux(**{kind: 0}):
+        if packet.dts is None or float(packet.pts * packet.time_base) >= 24.0:
+            continue
+        shift = round(turn * 24 / packet.time_base)
+        packet.pts += shift
+        packet.dts += shift
+        yield packet
+
+
+def memory(clip: str) -> dict[str, float]:
+    """Peak resident memory of a whole analysis, MB."""
+    analysis(clip)
+    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

