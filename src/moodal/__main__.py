@@ -1,0 +1,7 @@
+"""``python -m moodal``."""
+
+from __future__ import annotations
+
+from moodal.cli import main
+
+main()
