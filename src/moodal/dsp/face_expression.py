@@ -77,11 +77,9 @@ def expression(shapes: Mapping[str, float]) -> tuple[FloatArray, float]:
     # AU12 alone also comes with pain and effort. AU06 is not measured, so the upper lip, which an open
     # smile lifts and holds while the corners move in speech, stands in for the cheeks; without it, and
     # least with eyes shut, raised corners are weak evidence.
-    happiness = (
-        _ramp(smile + 0.4 * upper, 0.12, 0.45)
-        * (0.35 + 0.65 * teeth)
-        * (1 - 0.75 * _ramp(blink, 0.4, 0.65) * (1 - teeth))
-    )
+    corners = smile + min(0.4 * upper, 1.3 * smile)
+    shut = _ramp(blink, 0.4, 0.65) * (1 - teeth)
+    happiness = _ramp(corners, 0.12, 0.45) * (0.35 + 0.65 * teeth) * (1 - 0.75 * shut)
     surprise = _ramp((outer + inner) / 2, 0.35, 0.7) * (0.4 + 0.6 * _ramp(shapes["jawOpen"], 0.12, 0.45))
     sadness = _ramp(inner, 0.4, 0.75) * (1 - _ramp(outer, 0.4, 0.8)) * (0.5 + 0.5 * _ramp(chin, 0.2, 0.6))
     anger = _ramp(brow_down, 0.6, 0.85) * (0.5 + 0.5 * max(_ramp(press, 0.25, 0.6), _ramp(squint, 0.6, 0.85)))
