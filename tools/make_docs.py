@@ -57,10 +57,16 @@ def models() -> str:
     lines += ["| name | MB | licence | commercial use | data | package |", "| --- | --- | --- | --- | --- | --- |"]
     for entry in weights.entries():
         row = entry.as_dict()
-        lines.append(
-            f"| `{entry.name}` | {row['bytes'] / 1e6:.1f} | {row['licence']} | {'yes' if row['commercial'] else 'not clearly'} "
-            f"| {row['data_terms']} | {row['package']} |"
+        allowed = "yes" if row["commercial"] else "not clearly"
+        cells = (
+            f"`{entry.name}`",
+            f"{row['bytes'] / 1e6:.1f}",
+            row["licence"],
+            allowed,
+            row["data_terms"],
+            row["package"],
         )
+        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| bundle | kind | licence | commercial use | data |", "| --- | --- | --- | --- | --- |"]
     for bundle in registry.bundles().values():
         m = bundle.manifest

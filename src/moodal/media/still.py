@@ -42,7 +42,7 @@ def read(path: Path) -> Recording:
     )
 
     def chunks(span: Span) -> Iterator[Chunk]:
-        if Span(0.0, 1.0) & span:
+        if 0.0 in span:
             yield PictureChunk("picture", np.array([0.0]), np.array([1.0]), [frame], width / frame.shape[1])
 
     return Recording(path, path.name, 1.0, (stream,), {"picture": chunks}, sha256_of(path), still=True)

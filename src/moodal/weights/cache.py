@@ -13,7 +13,7 @@ from moodal.core.errors import ModelError
 
 from .manifest import Entry, Member, entry
 
-__all__ = ["file_of", "folder_of", "home", "path", "sha256_of", "state"]
+__all__ = ["file_of", "folder_of", "home", "note", "path", "sha256_of", "state"]
 
 
 def home() -> Path:
@@ -44,25 +44,39 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _checked(file: Path, member: Member, *, again: bool) -> bool:
-    """Whether a file has its hash; an unchanged file is hashed once and remembered beside it."""
-    facts = file.stat()
-    if facts.st_size != member.bytes:
-        return False
-    note = file.with_name(f".{file.name}.checked")
-    seen = {"bytes": facts.st_size, "mtime_ns": facts.st_mtime_ns, "sha256": member.sha256}
-    if not again:
-        try:
-            if json.loads(note.read_text(encoding="utf-8")) == seen:
-                return True
-        except (OSError, ValueError):
-            pass
-    if sha256_of(file) != member.sha256:
-        return False
+def _sidecar(file: Path) -> Path:
+    return file.with_name(f".{file.name}.checked")
+
+
+def _facts(file: Path, member: Member) -> dict[str, int | str]:
+    about = file.stat()
+    return {"bytes": about.st_size, "mtime_ns": about.st_mtime_ns, "sha256": member.sha256}
+
+
+def note(file: Path, member: Member) -> None:
+    """Remember that this state of a file has the right hash, so that it is not hashed at every start."""
     # A cache that cannot be written is hashed each time: slower, not wrong.
     with contextlib.suppress(OSError):
-        note.write_text(json.dumps(seen), encoding="utf-8")
-    return True
+        _sidecar(file).write_text(json.dumps(_facts(file, member)), encoding="utf-8")
+
+
+def _fault(file: Path, member: Member, *, again: bool) -> str:
+    """What is wrong with a file that is there: empty where nothing is. The size is looked at always."""
+    try:
+        facts = _facts(file, member)
+        if facts["bytes"] != member.bytes:
+            return f"{facts['bytes']} bytes instead of {member.bytes}"
+        if not again:
+            with contextlib.suppress(OSError, ValueError):
+                if json.loads(_sidecar(file).read_text(encoding="utf-8")) == facts:
+                    return ""
+        found = sha256_of(file)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if found != member.sha256:
+        return f"SHA-256 {found[:12]}… instead of {member.sha256[:12]}…"
+    note(file, member)
+    return ""
 
 
 def state(model: Entry, *, again: bool = False) -> str:
@@ -70,7 +84,7 @@ def state(model: Entry, *, again: bool = False) -> str:
     files = [(file_of(model, m), m) for m in model.members]
     if not all(f.is_file() for f, _ in files):
         return "missing"
-    return "present" if all(_checked(f, m, again=again) for f, m in files) else "damaged"
+    return "damaged" if any(_fault(f, m, again=again) for f, m in files) else "present"
 
 
 def path(name: str) -> Path:
@@ -79,16 +93,13 @@ def path(name: str) -> Path:
     Raises
     ------
     ModelError : not installed, or not the bytes the manifest names.
+    UsageError : the manifest has no such model.
     """
     model = entry(name)
-    found = state(model)
-    if found == "missing":
-        raise ModelError(f"model {name} is not installed", fix="Run: moodal models pull")
-    if found == "damaged":
-        wrong = next(m.file for m in model.members if not _checked(file_of(model, m), m, again=False))
-        raise ModelError(
-            f"model file {wrong} is damaged (size or SHA-256 differ from the manifest)",
-            where=str(folder_of(model)),
-            fix=f"Run: moodal models pull {name}",
-        )
-    return folder_of(model) if model.folder else file_of(model, model.members[0])
+    files = [(file_of(model, m), m) for m in model.members]
+    if not all(f.is_file() for f, _ in files):
+        raise ModelError(f"{name} is not installed", fix="Run: moodal models pull")
+    for file, member in files:
+        if fault := _fault(file, member, again=False):
+            raise ModelError(f"{name} is damaged ({fault})", where=str(file), fix=f"Run: moodal models pull {name}")
+    return folder_of(model) if model.folder else files[0][0]

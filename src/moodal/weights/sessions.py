@@ -21,7 +21,12 @@ _stderr = Lock()
 def _quiet() -> Iterator[None]:
     """Standard error closed to native libraries that greet there while they load."""
     with _stderr:
-        kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            kept = os.dup(2)
+        except OSError:  # a program without standard error has nothing to keep quiet
+            yield
+            return
+        sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, 2)
         try:
             yield
@@ -29,6 +34,12 @@ def _quiet() -> Iterator[None]:
             os.dup2(kept, 2)
             os.close(kept)
             os.close(sink)
+
+
+def _fault(name: str, error: Exception) -> ModelError:
+    if isinstance(error, ImportError):
+        return ModelError(f"{name} needs a package that does not load ({error})", fix="Run: moodal doctor")
+    return ModelError(f"{name} cannot be run ({str(error)[:200]})", fix=f"Run: moodal models pull {name}")
 
 
 def litert(name: str) -> Any:
@@ -45,8 +56,8 @@ def litert(name: str) -> Any:
 
             interpreter = Interpreter(model_path=str(file), num_threads=1)
             interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(f"model {name} cannot be run ({error})", fix=f"Run: moodal models pull {name}") from error
+    except (ImportError, ValueError, RuntimeError) as error:
+        raise _fault(name, error) from error
     return interpreter
 
 
@@ -58,12 +69,13 @@ def onnx(name: str) -> Any:
     ModelError : not installed, damaged, or not runnable.
     """
     file = path(name)
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        with _quiet():
+            import onnxruntime
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises types of its own, none of them public
-        raise ModelError(f"model {name} cannot be run ({error})", fix=f"Run: moodal models pull {name}") from error
+        raise _fault(name, error) from error
