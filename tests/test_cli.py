@@ -172,7 +172,9 @@ def test_unknown_options_are_one_line_and_exit_2(tmp_path: Path) -> None:
     one_line(run("analyze", "a.wav", "--scheme", "plutchik", cwd=tmp_path), "plutchik", "ekman8")
     one_line(run("extract", "a.wav", "--track", "face.nose", cwd=tmp_path), "face.nose", "face.landmarks")
     one_line(run("show", "nowhere.mood", cwd=tmp_path), "nowhere.mood", "moodal analyze")
-    assert run("analyze", "a.wav", "--colour", "blue", cwd=tmp_path).returncode == 2
+    wrong = run("analyze", "a.wav", "--colour", "blue", cwd=tmp_path)
+    assert wrong.returncode == 2
+    one_line(wrong, "--colour", "moodal analyze --help")
     assert run("analyze", "a.wav", "--start", "5", cwd=tmp_path).returncode == 2
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from moodal import __version__, media, weights
 from moodal.core import registry
 from moodal.core.clock import Span
-from moodal.core.errors import InputError, UsageError
+from moodal.core.errors import InputError, ModelError, UsageError
 from moodal.core.mood import SCHEMA, Mood
 from moodal.core.recording import Recording
 from moodal.core.scheme import mapping
@@ -186,6 +186,13 @@ def analyze_into(
             options=settings.options,
             progress=progress,
         )
+        if (
+            measured.failed
+            and set(measured.withheld) == set(settings.only)
+            and "no_model" in measured.withheld.values()
+        ):
+            # Every modality that the recording could have fed lacks its model: nothing was done.
+            raise ModelError(measured.warnings[0])
         tracks = sink.close()
         facts = _facts(recording, settings, span, measured)
         mood = conclude(tracks, facts)

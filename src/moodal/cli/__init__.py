@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Entry point of the command ``moodal``."""
+    import typer
+
     from moodal.cli.app import build
     from moodal.core.errors import MoodalError
 
+    # The family of wrong usage has no public name of its own: it is what BadParameter belongs to.
+    wrong_usage: Any = typer.BadParameter.__mro__[1]
     try:
-        build()()
+        code = build()(standalone_mode=False)
+        raise SystemExit(code if isinstance(code, int) else 0)
+    except wrong_usage as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            path = error.ctx.command_path if error.ctx else "moodal"
+            _say(f"{error.format_message().rstrip('.')}. See: {path} --help")
+        raise SystemExit(2) from None
     except MoodalError as error:
         _say(str(error))
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _say("stopped; what was finished is kept")
         raise SystemExit(130) from None
     except BrokenPipeError:

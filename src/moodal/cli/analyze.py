@@ -46,7 +46,7 @@ def analyze(
         asr_model=asr_model,
         language=language,
     )
-    jobs = [(path, [*joined, *(with_ or [])]) for path, joined in inputs(paths)]
+    jobs = [(path, [*joined, *map(Path, with_ or [])]) for path, joined in inputs(paths)]
     done: list[Path] = []
     failed = parts = 0
     for path, transcripts in jobs:

@@ -14,17 +14,23 @@ __all__ = ["build"]
 _ABOUT = "A recording in, displayed emotion with honest uncertainty out."
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"moodal {__version__}")
+        raise typer.Exit
+
+
 def build() -> typer.Typer:
     """The application with every command."""
     app = typer.Typer(help=_ABOUT, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
     @app.callback()
     def front(
-        version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+        ] = False,
     ) -> None:
-        if version:
-            typer.echo(f"moodal {__version__}")
-            raise typer.Exit
+        pass
 
     app.command("analyze")(analyze.analyze)
     app.command("show")(show.show)
