@@ -155,6 +155,10 @@ def _subject_key(subject: str) -> tuple[str, int, str]:
     return (subject[: len(subject) - len(digits)], int(digits) if digits.isdigit() else 0, subject)
 
 
+class UnknownTrack(UsageError, KeyError):
+    """A track that is not stored; a `KeyError` too, so that ``tracks.get(name)`` works."""
+
+
 class TrackReader(Mapping[str, TrackSet]):
     """The tracks of a folder: name → `TrackSet`, each read when asked for."""
 
@@ -172,7 +176,7 @@ class TrackReader(Mapping[str, TrackSet]):
 
         Raises
         ------
-        UsageError : the folder holds no such track.
+        UnknownTrack : the folder holds no such track.
         InputError : its file is damaged.
         """
         import pyarrow as pa
@@ -181,7 +185,7 @@ class TrackReader(Mapping[str, TrackSet]):
         path = self.folder / f"{name}.parquet"
         if not path.exists():
             known = ", ".join(self) or "none"
-            raise UsageError(f"no track {name!r} is stored", where=str(self.folder), fix=f"Stored are: {known}.")
+            raise UnknownTrack(f"no track {name!r} is stored", where=str(self.folder), fix=f"Stored are: {known}.")
         try:
             with pq.ParquetFile(path) as file:
                 notes = json.loads(file.schema_arrow.metadata[b"moodal"])
