@@ -1,167 +1,222 @@
-"""Laws of every registered reader.
-
-Generate → read gives the same values and times; damaged or hostile bytes give one clear error or the
-readable part; sections join to the whole; reading twice gives the same; memory does not grow.
-"""
+"""Laws of every registered reader: what was written comes back; damage is one error or the readable part."""
 
 from __future__ import annotations
 
 import tracemalloc
-from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import moodal
 from moodal.core import registry
 from moodal.core.errors import InputError
 from moodal.core.recording import Recording
 from moodal.core.stream import PictureChunk, SoundChunk, WordsChunk
+from moodal.media import read
+from moodal.media.reader import Truth
 
 READERS = registry.names("readers")
-RELAXED = settings(
-    max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+#: Seeds that reach every layout of every reader.
+SEEDS = range(12)
+CASES = [(name, seed) for name in READERS for seed in SEEDS]
+
+_made: dict[tuple[str, int], Truth] = {}
 
 
-@cache
-def generated(name: str, seed: int = 0) -> tuple[Path, dict[str, Any]]:
-    spec = registry.load("readers", name).SPEC
-    folder = Path(mkdtemp(prefix="reader-law-"))
-    facts = spec.generate(folder / "raw", seed)
-    path = (folder / "raw").rename(folder / f"made{facts['suffix']}")
-    return path, facts
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    _made.clear()
+    return tmp_path_factory.mktemp("readers")
 
 
-def content(recording: Recording, start: float = 0.0, end: float | None = None) -> dict[str, Any]:
-    """Everything a recording gives, joined: stream → (times or first samples, values)."""
-    found: dict[str, Any] = {}
+def made(folder: Path, name: str, seed: int) -> Truth:
+    if (name, seed) not in _made:
+        home = folder / name
+        home.mkdir(exist_ok=True)
+        _made[name, seed] = registry.load("readers", name).SPEC.generate(home, seed)
+    return _made[name, seed]
+
+
+def everything(recording: Recording, cuts: tuple[float, ...] = ()) -> dict[str, list[tuple]]:
+    """Every item of every stream with its place; what began before a section is told once."""
+    found: dict[str, list[tuple]] = {}
+    edges = [0.0, *cuts, recording.duration_s + 1]
     for stream in recording.streams:
-        times: list[float] = []
-        values: list[Any] = []
-        for chunk in recording.chunks(stream.name, start=start, end=end):
-            if isinstance(chunk, SoundChunk):
-                times += ((chunk.start_sample + np.arange(len(chunk.samples))) / chunk.rate_hz).tolist()
-                values += chunk.samples.tolist()
-            elif isinstance(chunk, PictureChunk):
-                times += chunk.times.tolist()
-                values += list(chunk.frames)
-            else:
-                assert isinstance(chunk, WordsChunk)
-                times += [c.start for c in chunk.cues]
-                values += [(c.start, c.end, c.text) for c in chunk.cues]
-        found[stream.kind] = (np.array(times), values)
+        items: list[tuple] = []
+        for start, end in pairwise(edges):
+            for chunk in recording.chunks(stream.name, start=start, end=end):
+                if isinstance(chunk, PictureChunk):
+                    assert len(chunk.times) == len(chunk.ends) == len(chunk.frames) > 0
+                    shown = zip(chunk.times.tolist(), chunk.ends.tolist(), chunk.frames, strict=True)
+                    items += [(t, e, f.shape, f.tobytes()) for t, e, f in shown]
+                elif isinstance(chunk, SoundChunk):
+                    assert chunk.samples.dtype == np.float32
+                    items += list(enumerate(chunk.samples.tolist(), chunk.start_sample))
+                else:
+                    assert isinstance(chunk, WordsChunk)
+                    items += [c for c in chunk.cues if c not in items]
+        found[stream.name] = items
     return found
 
 
-@pytest.mark.parametrize("name", READERS)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_generated_and_read_are_the_same(name: str, seed: int) -> None:
-    path, facts = generated(name, seed)
-    recording = moodal.read(path)
-    assert recording.duration_s == pytest.approx(facts["duration_s"], abs=1e-3)
-    told = content(recording)
-    if "sound" in facts:
-        times, values = told["sound"]
-        assert np.allclose(values, facts["sound"], atol=facts["tolerance"])
-        assert times[0] == 0
-    if "picture" in facts:
-        times, values = told["picture"]
-        assert times.tolist() == facts["times"]
-        assert all(np.array_equal(a, b) for a, b in zip(values, facts["picture"], strict=True))
-    if "words" in facts:
-        assert [(pytest.approx(a), pytest.approx(b), t) for a, b, t in facts["words"]] == told["words"][1]
-    for stream in recording.streams:
-        assert 0 <= stream.start_s <= stream.end_s <= recording.duration_s + 1e-6
+@pytest.mark.parametrize(("name", "seed"), CASES)
+def test_what_was_written_is_read(folder: Path, name: str, seed: int) -> None:
+    truth = made(folder, name, seed)
+    recording = read(truth.path)
+    assert recording.warnings == []
+    # A frame of sound or a picture is what a container may round its length to.
+    assert recording.duration_s == pytest.approx(truth.duration_s, abs=max(truth.time_tolerance, 1e-6))
+    kinds = {s.kind for s in recording.streams}
+    wanted = {"picture": truth.frames, "sound": truth.sound, "words": truth.words}
+    assert kinds == {kind for kind, part in wanted.items() if part is not None}
+    if truth.frames is not None and truth.times is not None:
+        chunks = list(recording.chunks("picture"))
+        times = np.concatenate([c.times for c in chunks])
+        ends = np.concatenate([c.ends for c in chunks])
+        frames = np.stack([f for c in chunks for f in c.frames])
+        assert times == pytest.approx(truth.times, abs=truth.time_tolerance)
+        assert np.array_equal(ends[:-1], times[1:])
+        assert ends[-1] == pytest.approx(recording.stream("picture").end_s)
+        assert frames.shape == truth.frames.shape
+        wrong = np.abs(frames.astype(int) - truth.frames).mean(axis=(1, 2, 3))
+        assert wrong.max() <= truth.pixel_tolerance
+    if truth.sound is not None:
+        chunks = list(recording.chunks("sound"))
+        assert {c.rate_hz for c in chunks} == {16000}
+        assert recording.stream("sound").rate_hz == 16000
+        sound = np.concatenate([c.samples for c in chunks])
+        assert chunks[0].start_sample == round(truth.sound_start * 16000)
+        assert len(sound) == pytest.approx(len(truth.sound), abs=16)
+        n = min(len(sound), len(truth.sound))
+        wrong = np.sqrt(np.mean((sound[:n] - truth.sound[:n]) ** 2) / np.mean(truth.sound**2))
+        assert wrong <= truth.sound_tolerance
+    if truth.words is not None:
+        cues = [c for chunk in recording.chunks("words") for c in chunk.cues]
+        assert [(c.start, c.end, c.text) for c in cues] == list(truth.words)
 
 
-@pytest.mark.parametrize("name", READERS)
-def test_reading_twice_and_in_sections_gives_the_same(name: str) -> None:
-    path, _ = generated(name)
-    recording = moodal.read(path)
-    once, twice = content(recording), content(recording)
-    half = recording.duration_s / 2
-    for kind, (times, values) in once.items():
-        assert np.array_equal(times, twice[kind][0])
-        assert all(np.array_equal(a, b) for a, b in zip(values, twice[kind][1], strict=True))
-        if kind == "words":
+@pytest.mark.parametrize(("name", "seed"), CASES)
+def test_sections_make_the_whole(folder: Path, name: str, seed: int) -> None:
+    recording = read(made(folder, name, seed).path)
+    d = recording.duration_s
+    whole = everything(recording)
+    parts = everything(recording, (0.1 * d, 0.37 * d, 0.371 * d, 0.7 * d))
+    for stream, items in whole.items():
+        if stream != "sound":
+            assert parts[stream] == items
             continue
-        first, second = content(recording, 0, half)[kind], content(recording, half)[kind]
-        assert np.array_equal(np.concatenate([first[0], second[0]]), times)
-        joined = [*first[1], *second[1]]
-        assert all(np.allclose(a, b, atol=1e-4) for a, b in zip(joined, values, strict=True))
+        assert [k for k, _ in parts[stream]] == [k for k, _ in items]
+        got, want = (np.array([v for _, v in rows]) for rows in (parts[stream], items))
+        lossless = recording.stream("sound").info["codec"] in ("pcm_s16le", "pcm_f32le", "flac")
+        # Codecs with a memory or with noise of their own settle to the same sound, not to the same bits.
+        assert np.abs(got - want).max() <= (0 if lossless else 1e-3)
 
 
-def survives(path: Path) -> None:
-    """One `InputError` of one line, or a recording that can be read to its end."""
-    said = ""
+@pytest.mark.parametrize(("name", "seed"), CASES)
+def test_reading_twice_gives_the_same_bytes(folder: Path, name: str, seed: int) -> None:
+    path = made(folder, name, seed).path
+    recording = read(path)
+    first = everything(recording)
+    assert everything(recording) == first
+    assert everything(read(path)) == first
+    assert recording.sha256() == read(path).sha256()
+
+
+@pytest.mark.parametrize(("name", "seed"), CASES)
+def test_streams_keep_their_bounds_and_order(folder: Path, name: str, seed: int) -> None:
+    recording = read(made(folder, name, seed).path)
+    assert recording.duration_s == max(s.end_s for s in recording.streams)
+    for stream in recording.streams:
+        assert 0 <= stream.start_s < stream.end_s
+        assert stream.rate_hz is None or stream.rate_hz > 0
+    for items in (v for k, v in everything(recording).items() if k != "words"):
+        places = [row[0] for row in items]
+        assert all(a < b for a, b in pairwise(places))
+        assert places[0] >= 0
+
+
+def readable_part(path: Path, longest: float) -> None:
+    """Reads all there is; only `InputError` may come of it, and no time outside what was promised."""
+    refused = None
     try:
-        content(moodal.read(path))
+        recording = read(path)
+        everything(recording)
     except InputError as error:
-        said = str(error)
-    assert not said or (path.name in said and "\n" not in said)
+        refused = str(error)
+    if refused is None:
+        assert 0 < recording.duration_s <= longest + 0.1
+    else:
+        assert "\n" not in refused
+        assert str(path) in refused
 
 
 @pytest.mark.parametrize("name", READERS)
-@RELAXED
-@given(share=st.floats(0, 1))
-def test_truncated(name: str, share: float, tmp_path: Path) -> None:
-    path, _ = generated(name)
-    data = path.read_bytes()
-    cut = tmp_path / f"cut{path.suffix}"
-    cut.write_bytes(data[: int(share * len(data))])
-    survives(cut)
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.sampled_from(SEEDS), share=st.floats(0, 0.999))
+def test_a_cut_file_gives_its_readable_part_or_one_error(folder: Path, name: str, seed: int, share: float) -> None:
+    truth = made(folder, name, seed)
+    whole = truth.path.read_bytes()
+    cut = folder / f"cut{truth.path.suffix}"
+    cut.write_bytes(whole[: int(share * len(whole))])
+    # Cut digits of a transcript's last stamp may read as another time.
+    readable_part(cut, np.inf if name == "transcript" else truth.duration_s)
 
 
 @pytest.mark.parametrize("name", READERS)
-@RELAXED
-@given(noise=st.binary(min_size=0, max_size=400), at=st.floats(0, 1))
-def test_hostile_bytes(name: str, noise: bytes, at: float, tmp_path: Path) -> None:
-    path, _ = generated(name)
-    data = path.read_bytes()
-    place = int(at * len(data))
-    for content_ in (noise, data[:place] + noise + data[place:]):
-        bad = tmp_path / f"bad{path.suffix}"
-        bad.write_bytes(content_)
-        survives(bad)
-
-
-@RELAXED
-@given(text=st.text(max_size=300), suffix=st.sampled_from([".srt", ".vtt", ".json", ".txt"]))
-def test_any_text_is_a_transcript_or_one_clear_line(text: str, suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"any{suffix}"
-    path.write_bytes(text.encode("utf-8", errors="surrogatepass"))
-    survives(path)
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.sampled_from(SEEDS), data=st.data())
+def test_damaged_bytes_give_the_readable_part_or_one_error(
+    folder: Path, name: str, seed: int, data: st.DataObject
+) -> None:
+    truth = made(folder, name, seed)
+    broken = bytearray(truth.path.read_bytes())
+    for _ in range(3):
+        at = data.draw(st.integers(0, len(broken) - 1))
+        junk = data.draw(st.binary(min_size=1, max_size=64))
+        broken[at : at + len(junk)] = junk
+    path = folder / f"damaged{truth.path.suffix}"
+    path.write_bytes(broken)
+    readable_part(path, np.inf)
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_what_is_gone_says_so(name: str, tmp_path: Path) -> None:
-    path, _ = generated(name)
-    copy = tmp_path / path.name
-    copy.write_bytes(path.read_bytes())
-    recording = moodal.read(copy)
-    copy.unlink()
-    with pytest.raises(InputError, match=r"made.*(no longer|vanished|can no longer)"):
-        recording.sha256()
-    if name == "av":
-        with pytest.raises(InputError, match="no longer there"):
-            next(iter(recording.chunks("sound")))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_random_bytes_give_one_error_or_nothing_worse(folder: Path, name: str, data: st.DataObject) -> None:
+    spec = registry.load("readers", name).SPEC
+    head = data.draw(
+        st.sampled_from([b"", b"RIFF\x24\0\0\0WAVEfmt ", b"\x89PNG\r\n\x1a\n", b"ID3\3\0", b"\0\0\0\x18ftypmp42"])
+    )
+    path = folder / f"random{data.draw(st.sampled_from(spec.extensions))}"
+    path.write_bytes(head + data.draw(st.binary(min_size=1, max_size=3000)))
+    readable_part(path, np.inf)
 
 
-def test_memory_is_flat_in_length(tmp_path: Path) -> None:
-    import recordings as made
+def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
+    from moodal.media.samples import Layout, tones, write
 
     peaks = []
-    for seconds in (20, 200):
-        path = made.write_wav(tmp_path / f"{seconds}.wav", made.noise(seconds))
+    for seconds in (20, 120):
+        path = tmp_path / f"{seconds}.wav"
+        write(path, Layout(".wav", sound="pcm_s16le", rate=48000), sound=tones(1, 48000, seconds))
+        recording = read(path)
         tracemalloc.start()
-        for _ in moodal.read(path).chunks("sound"):
-            pass
+        longest = max(len(c.samples) for c in recording.chunks("sound"))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.5 * peaks[0] + 200_000
+        assert longest <= 16000
+    assert peaks[1] < 1.1 * peaks[0] + 50_000
+
+
+def test_every_reader_is_registered_and_says_what_it_reads() -> None:
+    rooms = Path(__import__("moodal.media").media.__file__).parent
+    with_spec = {f.stem for f in rooms.glob("*.py") if "\nSPEC = " in f.read_text(encoding="utf-8")}
+    assert with_spec == set(registry.KINDS["readers"])
+    for name in READERS:
+        spec = registry.load("readers", name).SPEC
+        assert spec.name == name
+        assert spec.about
+        assert all(e.startswith(".") and e == e.lower() for e in spec.extensions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from moodal.core import registry
 from moodal.core.errors import InputError
@@ -27,11 +26,7 @@ def read(path: str | os.PathLike[str], *, with_: Sequence[str | os.PathLike[str]
     InputError : no such file, nothing in it, or no reader knows it; one line that says which.
     """
     path = Path(path)
-    size = _size(path)
-    if size == 0:
-        raise InputError("is empty (0 bytes)", where=str(path), fix="Copy or export the recording again.")
-    with _readable(path) as file:
-        head = file.read(4096)
+    head = _head(path)
     chosen = next(s for s in _specs() if s.sniff(path, head))
     recording = chosen.read(path)
     for transcript in with_:
@@ -45,18 +40,21 @@ def _specs() -> list[ReaderSpec]:
     return [registry.load("readers", name).SPEC for name in registry.names("readers")]
 
 
-def _size(path: Path) -> int:
-    if not path.exists():
-        raise InputError("no such file", where=str(path), fix="Check the path.")
-    if path.is_dir():
-        raise InputError("is a folder", where=str(path), fix="Name a file, or let moodal analyze take the folder.")
-    return path.stat().st_size
-
-
-def _readable(path: Path) -> BinaryIO:
+def _head(path: Path) -> bytes:
+    """The first bytes of a file that can be read."""
+    where = str(path)
     try:
-        return path.open("rb")
-    except OSError as error:
-        raise InputError(
-            f"cannot be opened ({error.strerror})", where=str(path), fix="Check its permissions."
-        ) from error
+        if path.is_dir():
+            raise InputError("is a folder", where=where, fix="Name a file, or let moodal analyze take the folder.")
+        if not path.is_file():
+            if path.exists():
+                raise InputError("is no file", where=where, fix="Save the recording to a file first.")
+            raise InputError("no such file", where=where, fix="Check the path.")
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot be opened ({reason})", where=where, fix="Check its name and permissions.") from error
+    if not head:
+        raise InputError("is empty (0 bytes)", where=where, fix="Copy or export the recording again.")
+    return head

@@ -6,71 +6,35 @@ not from headers, which lie; damaged parts are left out and stay holes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from moodal.core.clock import Span
 from moodal.core.errors import InputError
 from moodal.core.recording import Recording
-from moodal.core.stream import Chunk, PictureChunk, SoundChunk, Stream
+from moodal.core.stream import Stream
 
-from .reader import ReaderSpec, sha256_of
+from . import pictures, sounds
+from .container import Clock, Facts, Source, failures, opened
+from .reader import ReaderSpec, Truth, sha256_of
+from .sounds import SOUND_RATE
 
 __all__ = ["SOUND_RATE", "SPEC"]
 
 EXTENSIONS = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".wmv", ".flv",
-    ".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".amr",
+    ".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mka", ".aac", ".aif", ".aiff", ".wma", ".amr",
 )  # fmt: skip
 
-#: Sound is given at this rate, the one that speech models read.
-SOUND_RATE = 16000
-#: Longer side of a frame: above it decoding costs more than the networks, and faces gain nothing.
-LONGEST = 1280
-#: Frames and samples of a chunk.
-FRAMES, SAMPLES = 16, SOUND_RATE
-#: A jump of sound time stamps below this is rounding, not a hole.
-JITTER_S = 0.02
-
-
-@dataclass
-class _Facts:
-    """What the packets say of one stream: start and end in s on the container's clock."""
-
-    index: int
-    start: float
-    end: float
-    packets: int
-    frame_s: float = 0.0
-    info: dict[str, Any] = field(default_factory=dict)
-    rate: float | None = None
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[Any]:
-    import av
-
-    try:
-        container = av.open(str(path), metadata_errors="ignore")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        if not path.exists():
-            raise InputError("is no longer there", where=str(path), fix="Put it back and run again.") from error
-        raise InputError(
-            "is not a video, sound, picture or transcript that moodal can read",
-            where=str(path),
-            fix="Convert it (mp4, webm, wav, mp3, jpg, srt …), or check that the copy is complete.",
-        ) from error
-    try:
-        yield container
-    finally:
-        container.close()
+#: Packets within which the first frame of a stream must come out of the decoder.
+PROBE = 250
+#: A recording that ends this much (s, and share) before its header says has lost its tail.
+LOST_S, LOST_SHARE = 0.25, 0.03
+#: Padding of the last sound packet that only an MP3's header knows: at most this long (s).
+PADDING_S = 0.05
+#: Pictures that cannot be drawn though FFmpeg names them.
+_COVERS = ("attached_pic", "timed_thumbnails")
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -79,279 +43,219 @@ def sniff(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path) -> Recording:
-    """Streams, rates and lengths from one pass over the packets; nothing is decoded.
+    """Streams, rates and lengths from one pass over the packets; one frame of each stream is decoded.
 
     Raises
     ------
-    InputError : not media, or neither sound nor picture in it.
+    InputError : not media, or neither sound nor picture that can be decoded in it.
     """
-    warnings: list[str] = []
-    with _open(path) as container:
-        facts = _survey(container, path, warnings)
-    if not facts:
-        raise InputError("holds no sound and no picture", where=str(path), fix="Choose another file.")
+    source = Source(path, [])
+    with opened(path) as container:
+        facts = _survey(container, source)
     zero = min(f.start for f in facts.values())
     duration = max(f.end for f in facts.values()) - zero
-    if duration <= 0:
-        raise InputError("holds nothing that lasts", where=str(path), fix="Copy or export the recording again.")
-    streams, openers = [], {}
-    for kind, fact in facts.items():
-        start, end = fact.start - zero, fact.end - zero
-        if kind == "picture":
-            streams.append(Stream("picture", "picture", fact.rate, start, end, fact.info))
-            openers["picture"] = _pictures(path, fact, zero)
-        else:
-            streams.append(Stream("sound", "sound", float(SOUND_RATE), start, end, fact.info))
-            openers["sound"] = _sounds(path, fact, zero)
-    return Recording(path, path.name, duration, tuple(streams), openers, sha256_of(path), warnings=warnings)
+    streams: list[Stream] = []
+    openers = {}
+    if "picture" in facts:
+        fact = facts["picture"]
+        streams.append(Stream("picture", "picture", fact.rate, fact.start - zero, fact.end - zero, fact.info))
+        openers["picture"] = pictures.opener(source, fact, zero)
+    if "sound" in facts:
+        fact = facts["sound"]
+        streams.append(Stream("sound", "sound", float(SOUND_RATE), fact.start - zero, fact.end - zero, fact.info))
+        openers["sound"] = sounds.opener(source, fact, zero)
+    return Recording(
+        path, path.name, duration, tuple(streams), openers, sha256_of(path), warnings=source.warnings
+    )  # fmt: skip
 
 
-def _survey(container: Any, path: Path, warnings: list[str]) -> dict[str, _Facts]:
-    """First picture and first sound stream, with starts and ends read from every packet."""
-    import av
+class _Row:
+    """What one pass over a stream's packets adds up to; stamps in the stream's own units."""
 
-    pictures = [s for s in container.streams.video if not _is_cover(s)]
-    sounds = [s for s in container.streams.audio if s.codec_context is not None]
-    chosen = [*pictures[:1], *sounds[:1]]
-    if len(sounds) > 1:
-        warnings.append(f"{path.name}: has {len(sounds)} sound tracks; the first is used")
-    if len(pictures) > 1:
-        warnings.append(f"{path.name}: has {len(pictures)} pictures; the first is used")
-    times: dict[int, list[float]] = {s.index: [np.inf, -np.inf, 0] for s in chosen}
-    step: dict[int, float] = {}
-    broken = False
-    try:
-        for packet in container.demux(chosen):
-            if packet.size == 0 or packet.is_discard:
-                continue
-            pts = packet.pts if packet.pts is not None else packet.dts
-            row = times[packet.stream.index]
-            row[2] += 1
+    def __init__(self, stream: Any, kind: str) -> None:
+        self.stream, self.kind = stream, kind
+        self.clock = Clock()
+        self.frame: Any = None  # the first one decoded
+        self.start = self.end = 0  # of what the packets show; without meaning before the first stamp
+        self.stamped = False
+        self.packets = self.stampless = self.twice = 0
+        self._recent: list[int] = []
+
+    def take(self, packet: Any) -> None:
+        """Note one packet; decode until the first frame has come."""
+        if self.frame is None and self.packets < PROBE and not packet.is_corrupt:
+            self.frame = _first_frame(packet)
+        if packet.is_discard:
+            return
+        self.packets += 1
+        self.clock.set(packet)
+        pts = packet.pts
+        if pts is None:
+            self.stampless += 1
+            pts = packet.dts
             if pts is None:
-                continue
-            base = packet.time_base or packet.stream.time_base
-            length = float((packet.duration or 0) * base)
-            if length > 0:
-                step[packet.stream.index] = length
-            at = float(pts * base)
-            row[0], row[1] = min(row[0], at), max(row[1], at + length)
-    except av.error.FFmpegError:
-        broken = True
-    facts: dict[str, _Facts] = {}
-    for stream in chosen:
-        start, end, packets = times[stream.index]
-        if not packets or not np.isfinite(start):
+                return
+        end = pts + (packet.duration or 0)
+        self.start = min(self.start, pts) if self.stamped else pts
+        self.end = max(self.end, end) if self.stamped else end
+        self.stamped = True
+        if self.kind == "picture":
+            # Two pictures of one time: only near neighbours can be, so a short memory will do.
+            self.twice += pts in self._recent
+            self._recent = [*self._recent[-15:], pts]
+
+
+def _first_frame(packet: Any) -> Any:
+    try:
+        return next(iter(packet.decode()), None)
+    except failures():
+        return None
+
+
+def _survey(container: Any, source: Source) -> dict[str, Facts]:
+    """Facts of the first picture and the first sound; warnings for what is left aside or lost."""
+    covers = [s for s in container.streams.video if any(s.disposition & getattr(_dispositions(), c) for c in _COVERS)]
+    videos = [s for s in container.streams.video if s not in covers]
+    audios = list(container.streams.audio)
+    for what, tracks in (("picture", videos), ("sound", audios)):
+        if len(tracks) > 1:
+            others = ", ".join(_called(s) for s in tracks[1:])
+            source.warn(f"has {len(tracks)} {what} tracks; the first is used, not {others}")
+    rows = [_Row(s, kind) for kind, tracks in (("picture", videos), ("sound", audios)) for s in tracks[:1]]
+    broken = _pass(container, [r for r in rows if r.stream.codec_context is not None])
+    facts: dict[str, Facts] = {}
+    for row in rows:
+        if row.frame is None or not row.stamped:
+            if row.packets or row.stream.codec_context is None:
+                source.warn(f"its {row.kind} cannot be decoded ({_codec(row.stream)})")
             continue
-        kind = "picture" if stream.type == "video" else "sound"
-        fact = _Facts(stream.index, start, end, int(packets))
-        if kind == "picture":
-            rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-            fact.rate = float(rate)
-            fact.frame_s = 1.0 / fact.rate
-            if stream.index not in step:
-                fact.end += fact.frame_s
-            context = stream.codec_context
-            fact.info = {"width": context.width, "height": context.height, "codec": context.name}
-            if end - start > 0 and packets > 1:
-                fact.rate = (
-                    round(packets / (fact.end - start), 6)
-                    if abs(packets / (fact.end - start) / fact.rate - 1) > 0.05
-                    else fact.rate
-                )
-        else:
-            context = stream.codec_context
-            fact.info = {"codec": context.name, "channels": context.channels, "sample_rate": context.sample_rate}
-            # Encoder padding before zero is not sound (AAC and Opus start with it).
-            fact.start = max(fact.start, 0.0) if fact.start < 0 else fact.start
-        if stream.metadata.get("language"):
-            fact.info["language"] = stream.metadata["language"]
-        facts[kind] = fact
-    announced = float(container.duration or 0) / 1_000_000
-    real = max((f.end for f in facts.values()), default=0.0) - min((f.start for f in facts.values()), default=0.0)
-    if broken or (announced > 0 and real < 0.9 * announced):
-        warnings.append(f"{path.name}: breaks off at {real:.2f} s of {announced:.2f} s; what is there is read")
+        facts[row.kind] = _picture_facts(row, container) if row.kind == "picture" else _sound_facts(row, container)
+        facts[row.kind].info["tracks"] = len(videos if row.kind == "picture" else audios)
+    if not facts:
+        _refuse(source, rows, bool(covers))
+    for row in rows:
+        if row.kind in facts:
+            _say_what_is_odd(row, facts[row.kind], source)
+    real = max(f.end for f in facts.values()) - min(f.start for f in facts.values())
+    announced = (container.duration or 0) / 1_000_000
+    if broken or real < announced - max(LOST_S, LOST_SHARE * announced):
+        told = f" of {announced:.2f} s" if announced > real else ""
+        source.warn(f"breaks off at {real:.2f} s{told}; what is there is read")
     return facts
 
 
-def _is_cover(stream: Any) -> bool:
-    import av
-
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
-
-
-def _pictures(path: Path, fact: _Facts, zero: float) -> Callable[[Span], Iterator[Chunk]]:
-    def chunks(span: Span) -> Iterator[Chunk]:
-        times: list[float] = []
-        frames: list[npt.NDArray[np.uint8]] = []
-        scale = 1.0
-        for at, frame, shrunk in _frames(path, fact, zero, span):
-            if len(frames) == FRAMES:
-                yield _picture_chunk(times, at, frames, scale)
-                times, frames = [], []
-            times.append(at)
-            frames.append(frame)
-            scale = shrunk
-        if frames:
-            # The last frame stays for as long as the one before it did, but not past the stream.
-            yield _picture_chunk(times, max(min(times[-1] + fact.frame_s, fact.end - zero), times[-1]), frames, scale)
-
-    return chunks
-
-
-def _picture_chunk(times: list[float], end: float, frames: list[npt.NDArray[np.uint8]], scale: float) -> PictureChunk:
-    return PictureChunk("picture", np.array(times), np.array([*times[1:], end]), frames, scale)
-
-
-def _frames(path: Path, fact: _Facts, zero: float, span: Span) -> Iterator[tuple[float, npt.NDArray[np.uint8], float]]:
-    """Upright RGB frames of ``span`` in order of time; a frame whose time does not rise is left out."""
-    import av
-    from av.video.reformatter import VideoReformatter
-
-    with _open(path) as container:
-        stream = container.streams[fact.index]
-        stream.thread_type = "AUTO"
-        _seek(container, stream, span.start + zero)
-        reformat = VideoReformatter()
-        last = -np.inf
-        for frame in _decoded(container, stream, path):
-            if frame.pts is None:
-                at = last + fact.frame_s if np.isfinite(last) else span.start
-            else:
-                at = float(frame.pts * frame.time_base) - zero
-            if at >= span.end:
-                break
-            if at < span.start or at <= last:
+def _pass(container: Any, rows: Sequence[_Row]) -> bool:
+    """All packets of the rows' streams; true where the container breaks off."""
+    by_index = {r.stream.index: r for r in rows}
+    if not rows:
+        return False
+    for row in rows:
+        row.stream.thread_type = "NONE"  # so that the first frame does not wait for a queue to fill
+    broken = False
+    try:
+        for packet in container.demux([r.stream for r in rows]):
+            if packet.stream_index not in by_index:  # a damaged header may bring up streams on the way
                 continue
-            last = at
-            shrink = max(frame.width, frame.height) / LONGEST
-            size = {}
-            if shrink > 1:
-                size = {"width": round(frame.width / shrink / 2) * 2, "height": round(frame.height / shrink / 2) * 2}
-            turned = round(getattr(frame, "rotation", 0) or 0) % 360
-            kind = av.video.reformatter.Interpolation.FAST_BILINEAR
-            rgb: Any = reformat.reformat(frame, format="rgb24", interpolation=kind, **size).to_ndarray()
-            if turned:
-                rgb = np.ascontiguousarray(np.rot90(rgb, turned // 90))
-            yield at, rgb, max(shrink, 1.0)
+            row = by_index[packet.stream_index]
+            if packet.size:
+                row.take(packet)
+                broken |= packet.is_corrupt
+            elif row.frame is None and packet.dts is None:
+                row.frame = _first_frame(packet)
+    except failures():
+        broken = True
+    return broken
 
 
-def _seek(container: Any, stream: Any, start: float) -> None:
-    if start > 0:
-        container.seek(max(0, int((start - 0.5) / stream.time_base)), stream=stream, backward=True, any_frame=False)
+def _picture_facts(row: _Row, container: Any) -> Facts:
+    stream, frame, base = row.stream, row.frame, row.stream.time_base
+    span = float((row.end - row.start) * base)
+    rate = float(stream.average_rate or stream.guessed_rate or Fraction(25))
+    measured = row.packets / span if span > 0 and row.packets > 1 else rate
+    # The header's rate is exact where it is true (30000/1001); packets tell where it is not.
+    rate = rate if abs(measured / rate - 1) <= 0.05 else measured
+    start = row.start if frame.pts is None else frame.pts
+    facts = Facts(stream.index, float(start * base), float(row.end * base), rate, frame_s=1 / rate)
+    facts.end = max(facts.end, facts.start + facts.frame_s)
+    facts.counted = container.format.name == "avi" or row.stampless > row.packets / 2
+    facts.broken_clock = row.clock.breaks > 0
+    facts.aspect = stream.sample_aspect_ratio
+    width, height, turns = pictures.shape_of(frame, facts.aspect)
+    if turns % 2:
+        width, height = height, width
+    facts.info = {"width": width, "height": height, "rotation": -90 * turns % 360, "codec": _codec(stream)}
+    return facts
 
 
-def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Any]:
-    """Decoded frames; a packet that cannot be decoded is passed over, a file that is gone is an error."""
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.error.FFmpegError as error:
-            if path.exists():
-                return
-            raise InputError("vanished while it was read", where=str(path), fix="Put it back and run again.") from error
-        try:
-            yield from packet.decode()
-        except av.error.FFmpegError:
-            continue
-
-
-def _sounds(path: Path, fact: _Facts, zero: float) -> Callable[[Span], Iterator[Chunk]]:
-    def chunks(span: Span) -> Iterator[Chunk]:
-        first, last = round(span.start * SOUND_RATE), round(span.end * SOUND_RATE)
-        waiting: list[npt.NDArray[np.float32]] = []
-        held, at = 0, first
-        for start, samples in _samples(path, fact, zero, span):
-            low, high = max(start, first), min(start + len(samples), last)
-            part = samples[max(low - start, 0) : max(high - start, 0)]
-            if not len(part):
-                if start >= last:
-                    break
-                continue
-            if held and low != at + held:
-                yield SoundChunk("sound", at, np.concatenate(waiting), SOUND_RATE)
-                waiting, held = [], 0
-            if not held:
-                at = low
-            waiting.append(part)
-            held += len(part)
-            while held >= SAMPLES:
-                whole = np.concatenate(waiting)
-                yield SoundChunk("sound", at, whole[:SAMPLES], SOUND_RATE)
-                waiting, held, at = [whole[SAMPLES:]], held - SAMPLES, at + SAMPLES
-        if held:
-            yield SoundChunk("sound", at, np.concatenate(waiting), SOUND_RATE)
-
-    return chunks
-
-
-def _samples(path: Path, fact: _Facts, zero: float, span: Span) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """Mono samples at `SOUND_RATE` with the index of the first; a jump of the time stamps is a hole.
-
-    Reading from the middle begins two seconds early, so that the resampler and codecs with memory
-    give the same samples as a read from the start.
-    """
-    import av
-
-    with _open(path) as container:
-        stream = container.streams[fact.index]
-        stream.thread_type = "AUTO"
-        _seek(container, stream, span.start + zero - 2.0)
-        resampler = None
-        origin, given = 0.0, 0
-
-        def resampled(frame: Any) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-            nonlocal given
-            assert resampler is not None
-            for out in resampler.resample(frame):
-                samples = out.to_ndarray()
-                mono = samples.mean(axis=0, dtype=np.float32) if samples.shape[0] > 1 else samples[0]
-                yield round(origin * SOUND_RATE) + given, np.ascontiguousarray(mono, np.float32)
-                given += samples.shape[1]
-
-        expected = None
-        for frame in _decoded(container, stream, path):
-            at = expected if frame.pts is None else float(frame.pts * frame.time_base) - zero
-            if at is None:
-                at = span.start
-            if expected is None or abs(at - expected) > JITTER_S:
-                if resampler is not None:
-                    yield from resampled(None)
-                resampler = av.AudioResampler(format="fltp", layout=frame.layout.name, rate=SOUND_RATE)
-                origin, given = at, 0
-            expected = at + frame.samples / frame.sample_rate
-            frame.pts = None
-            yield from resampled(frame)
-        if resampler is not None:
-            yield from resampled(None)
-
-
-def generate(path: Path, seed: int) -> dict[str, Any]:
-    """A WAV of seeded tones at 16 kHz, stored without loss."""
-    import wave
-
-    rng = np.random.default_rng(seed)
-    t = np.arange(int(2.5 * SOUND_RATE)) / SOUND_RATE
-    tones = sum(
-        0.2 * np.sin(2 * np.pi * f * t + p)
-        for f, p in zip(rng.uniform(100, 3000, 3), rng.uniform(0, 6, 3), strict=True)
-    )
-    stored = np.round(tones * 32767).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SOUND_RATE)
-        file.writeframes(stored.tobytes())
-    return {
-        "suffix": ".wav",
-        "sound": stored.astype(np.float32) / 32768,
-        "duration_s": len(t) / SOUND_RATE,
-        "tolerance": 1e-4,
+def _sound_facts(row: _Row, container: Any) -> Facts:
+    stream, frame, base = row.stream, row.frame, row.stream.time_base
+    # The first decoded frame stands where sound begins: packets before it are the encoder's run-up.
+    start = max(row.start, 0) if frame.pts is None else frame.pts
+    end = row.end
+    if stream.duration and container.format.name == "mp3" and not row.clock.breaks:
+        # The encoder's padding at the end: other containers shorten the last packet by it.
+        told = (stream.start_time or 0) + stream.duration
+        end = told if 0 < (end - told) * base < PADDING_S else end
+    length = frame.samples / frame.sample_rate
+    facts = Facts(stream.index, float(start * base), float(end * base), float(frame.sample_rate))
+    facts.end = max(facts.end, facts.start + length)
+    facts.first = frame.samples
+    facts.broken_clock = row.clock.breaks > 0
+    facts.info = {
+        "codec": _codec(stream),
+        "channels": frame.layout.nb_channels,
+        "sample_rate": frame.sample_rate,
+        "language": _language(stream),
     }
+    return facts
+
+
+def _say_what_is_odd(row: _Row, facts: Facts, source: Source) -> None:
+    if row.clock.breaks:
+        source.warn(f"the time stamps of its {row.kind} start anew {row.clock.breaks} times; it is read as one piece")
+    if row.kind == "picture" and not facts.counted and row.stampless:
+        source.warn(f"{row.stampless} pictures have no time stamp")
+    if row.twice:
+        source.warn(f"{row.twice} pictures have the time stamp of another one and are left out")
+
+
+def _refuse(source: Source, rows: Sequence[_Row], cover: bool) -> None:
+    where = str(source.path)
+    if rows:
+        kinds = " and ".join(f"{r.kind} ({_codec(r.stream)})" for r in rows)
+        raise InputError(
+            f"holds {kinds} that cannot be decoded", where=where, fix="Convert it, or check that the copy is complete."
+        )
+    only = "only a cover picture, no sound and no video" if cover else "no sound and no picture"
+    raise InputError(f"holds {only}", where=where, fix="Choose another file.")
+
+
+def _dispositions() -> Any:
+    import av
+
+    return av.stream.Disposition
+
+
+def _codec(stream: Any) -> str:
+    return "unknown codec" if stream.codec_context is None else str(stream.codec_context.codec.canonical_name)
+
+
+def _language(stream: Any) -> str | None:
+    language = stream.metadata.get("language")
+    return None if language in (None, "und", "") else str(language)
+
+
+def _called(stream: Any) -> str:
+    title = stream.metadata.get("title") or stream.metadata.get("handler_name") or ""
+    said = ", ".join(part for part in (_language(stream), " ".join(title.split())) if part)
+    return f"track {stream.index}" + (f" ({said})" if said else "")
+
+
+def generate(folder: Path, seed: int) -> Truth:
+    """One of the layouts that are proven, by seed: see `moodal.media.samples`."""
+    from .samples import generate as made
+
+    return made(folder, seed)
 
 
 SPEC = ReaderSpec("av", EXTENSIONS, "video and sound (every container and codec FFmpeg decodes)", sniff, read, generate)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from moodal.core.errors import InputError
 
-__all__ = ["Clock", "Facts", "Source", "decoded", "opened", "positioned"]
+__all__ = ["Clock", "Facts", "Source", "decoded", "failures", "opened", "positioned"]
 
 #: Containers that hold their own data. Playlists, sessions and picture patterns, which make FFmpeg
 #: open what they name, are left out on purpose.
@@ -26,15 +28,25 @@ FORMATS = (
 
 #: Time stamps that jump back by more than this (s), or ahead by more than a day, start a new clock.
 BACK_S, AHEAD_S = 0.5, 86_400.0
+#: Packets between two looks at whether the file is still there.
+CHECK_PACKETS = 64
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What FFmpeg raises over a file it cannot follow; some of its errors are no `OSError`."""
+    import av
+
+    return av.error.FFmpegError, OSError, ValueError
 
 
 @dataclass
 class Facts:
     """What the packets say of one stream; ``start`` and ``end`` in s on the container's clock.
 
-    ``frame_s`` is the nominal length of a picture, ``first`` the samples of the first sound frame.
-    ``counted`` marks stamps that number packets instead of timing pictures; ``broken_clock`` those
-    that jump back, in which nothing can be sought.
+    ``frame_s`` is the nominal length of a picture, ``aspect`` the width of a stored pixel over its
+    height, ``first`` the samples of the first sound frame. ``counted`` marks stamps that number
+    packets instead of timing pictures; ``broken_clock`` those that jump back, in which nothing can be
+    sought.
     """
 
     index: int
@@ -42,6 +54,7 @@ class Facts:
     end: float
     rate: float | None
     frame_s: float = 0.0
+    aspect: Fraction | None = None
     first: int = 0
     counted: bool = False
     broken_clock: bool = False
@@ -97,7 +110,7 @@ def opened(path: Path) -> Iterator[Any]:
             metadata_errors="replace",
             container_options={"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)},
         )
-    except (OSError, ValueError) as error:  # every FFmpegError is one of the two
+    except failures() as error:
         if not path.exists():
             raise InputError("is no longer there", where=str(path), fix="Put it back and run again.") from error
         if isinstance(error, av.error.PermissionError):
@@ -128,34 +141,29 @@ class Clock:
 
     def set(self, packet: Any) -> None:
         """Shift the packet's stamps where needed."""
-        stamp = packet.dts if packet.dts is not None else packet.pts
-        if stamp is None:
-            return
-        base = float(packet.time_base)
-        length = int(packet.duration or 0)
-        if self._last is not None:
-            ahead = (stamp - self._last) * base
-            if ahead < -BACK_S or ahead > AHEAD_S:
-                self.breaks += 1
-                self._shift = self._end - stamp
-        self._last = stamp
+        stamp = packet.dts
+        if stamp is not None:
+            if self._last is not None:
+                ahead = (stamp - self._last) * packet.time_base
+                if ahead < -BACK_S or ahead > AHEAD_S:
+                    self.breaks += 1
+                    self._shift = self._end - stamp
+            self._last = stamp
+            self._end = stamp + self._shift + int(packet.duration or 0)
         if self._shift:
             if packet.pts is not None:
                 packet.pts += self._shift
-            if packet.dts is not None:
-                packet.dts += self._shift
-        self._end = stamp + self._shift + length
+            if stamp is not None:
+                packet.dts = stamp + self._shift
 
 
 def positioned(container: Any, stream: Any, facts: Facts, seconds: float) -> bool:
     """Go to the last key frame before ``seconds`` (container's clock); False: still at the beginning."""
-    import av
-
     if facts.broken_clock or seconds <= facts.start:
         return False
     try:
         container.seek(int(seconds / stream.time_base), stream=stream, backward=True, any_frame=False)
-    except av.error.FFmpegError:
+    except failures():
         return False
     return True
 
@@ -167,28 +175,27 @@ def decoded(container: Any, stream: Any, source: Source, damage: Callable[[], No
     ------
     InputError : the file vanished or shrank. What was yielded before stays valid.
     """
-    import av
-
-    clock = Clock()
+    clock, broken = Clock(), failures()
     packets = container.demux(stream)
-    while True:
+    for number in count():
         try:
             packet = next(packets, None)
-        except (OSError, ValueError):  # the container's structure ends here
+        except broken:  # the container's structure ends here
             packet = None
-        if packet is None or packet.size == 0:
-            # The file is over, or seems to be.
+        flush = packet is None or (packet.size == 0 and packet.dts is None)
+        if flush or number % CHECK_PACKETS == 0:
             source.check()
         if packet is None:
             return
+        if packet.size == 0 and not flush:  # "the same picture again" in AVI
+            continue
         if packet.is_corrupt:
             damage()
             continue
         clock.set(packet)
         try:
             frames = packet.decode()
-        except (av.error.FFmpegError, ValueError):
-            source.check()
+        except broken:
             damage()
             continue
         yield from frames

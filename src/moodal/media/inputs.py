@@ -38,7 +38,14 @@ def inputs(paths: Iterable[str]) -> list[tuple[Path, list[Path]]]:
             found.append((path, []))
             continue
         every, transcript = _extensions()
-        files = sorted(f for f in path.iterdir() if f.is_file() and f.suffix.lower() in every)
+        try:
+            names = sorted(path.iterdir())
+        except OSError as error:
+            raise InputError(
+                f"cannot be opened ({error.strerror})", where=text, fix="Check its permissions."
+            ) from error
+        # Names that begin with a dot are a system's own notes, not recordings.
+        files = [f for f in names if f.suffix.lower() in every and not f.name.startswith(".") and f.is_file()]
         media = {f.stem for f in files if f.suffix.lower() not in transcript}
         joining = [f for f in files if f.suffix.lower() in transcript and f.stem in media]
         rows = [(f, [t for t in joining if t.stem == f.stem]) for f in files if f not in joining]

@@ -93,13 +93,10 @@ def _pictures(source: Source, facts: Facts, zero: float, span: Span) -> Iterator
             stream.thread_type = "AUTO"
             sought = positioned(container, stream, facts, span.start + zero - margin)
             found = _decoded_pictures(container, stream, source, facts, zero, span)
-            if not sought:
-                yield from found
-                return
             # A seek is right when a frame at or before the span's start comes out of it.
             first = next(found, None)
-            if first is not None and (first.time <= span.start or margin == MARGINS[-1]):
-                if first.time >= span.start:
+            if not sought or margin == MARGINS[-1] or (first is not None and first.time <= span.start):
+                if first is not None and first.time >= span.start:
                     yield first
                 yield from found
                 return
@@ -113,14 +110,15 @@ def _decoded_pictures(
 
     reformatter = VideoReformatter()
     times = _Times(facts, zero)
-    damaged: list[float] = []
+    damaged: float | None = None
     lost = False
     first = True
 
     def damage() -> None:
-        nonlocal lost
+        nonlocal damaged, lost
         lost = True
-        damaged.append(times.last)
+        if damaged is None:
+            damaged = times.last if np.isfinite(times.last) else span.start
 
     for frame in decoded(container, stream, source, damage):
         at = times.of(frame)
@@ -128,13 +126,12 @@ def _decoded_pictures(
             continue
         if frame.is_corrupt:
             damage()
-        if damaged:
-            healed = frame.key_frame and not frame.is_corrupt
-            if not healed and at - damaged[0] < HEAL_S:
+        if damaged is not None:
+            if (frame.is_corrupt or not frame.key_frame) and at - damaged < HEAL_S:
                 continue
             if at > span.start:
-                source.warn(f"pictures from {max(damaged[0], 0):.2f} to {at:.2f} s are damaged and left out")
-            damaged.clear()
+                source.warn(f"pictures from {damaged:.2f} to {at:.2f} s are damaged and left out")
+            damaged = None
         if first or at >= span.start:
             length = float(frame.duration * frame.time_base) if frame.duration else facts.frame_s
             rgb, scale = _upright(reformatter, frame, facts) if at >= span.start else (_NOTHING, 1.0)
@@ -142,8 +139,8 @@ def _decoded_pictures(
             first = lost = False
         if at >= span.end:
             return
-    if damaged and times.last < span.end:
-        source.warn(f"pictures from {max(damaged[0], 0):.2f} s on are damaged and left out")
+    if damaged is not None and damaged < span.end:
+        source.warn(f"pictures from {damaged:.2f} s on are damaged and left out")
 
 
 _NOTHING = np.zeros((0, 0, 3), np.uint8)
@@ -196,7 +193,7 @@ def shape_of(frame: Any, aspect: Fraction | None) -> tuple[int, int, int]:
 def _upright(reformatter: Any, frame: Any, facts: Facts) -> tuple[npt.NDArray[np.uint8], float]:
     from av.video.reformatter import Interpolation
 
-    width, height, turns = shape_of(frame, facts.info["pixel_aspect"])
+    width, height, turns = shape_of(frame, facts.aspect)
     scale = max(width, height) / LONGEST
     if scale > 1:
         width, height = max(2, round(width / scale / 2) * 2), max(2, round(height / scale / 2) * 2)

@@ -6,20 +6,45 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from moodal.core.clock import FloatArray
 from moodal.core.errors import InputError
 from moodal.core.recording import Recording
 
-__all__ = ["ReaderSpec", "sha256_of"]
+__all__ = ["ReaderSpec", "Truth", "sha256_of"]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a generated file holds, as a reader must give it back.
+
+    ``frames (n, height, width, 3)`` RGB shown at ``times (n,)`` s; ``sound (m,)`` mono at
+    16,000 Hz from second ``sound_start``; ``words`` with ``(start, end, text)``. The tolerances are
+    the codec's: of times in s, of pixels as mean absolute difference, of samples as root mean square
+    over that of the sound.
+    """
+
+    path: Path
+    duration_s: float
+    times: FloatArray | None = None
+    frames: npt.NDArray[np.uint8] | None = None
+    sound: npt.NDArray[np.float32] | None = None
+    sound_start: float = 0.0
+    words: tuple[tuple[float, float, str], ...] | None = None
+    time_tolerance: float = 1e-6
+    pixel_tolerance: float = 0.0
+    sound_tolerance: float = 0.0
 
 
 @dataclass(frozen=True)
 class ReaderSpec:
     """A reader: the suffixes it knows, how it recognises a file, how it reads one.
 
-    ``sniff(path, head)`` sees the first 4,096 bytes. ``generate(path, seed)`` writes a small file of
-    the reader's own layout and returns what is in it (see the laws of readers).
+    ``sniff(path, head)`` sees the first 4,096 bytes. ``generate(folder, seed)`` writes a small file of
+    one of the reader's layouts, chosen by the seed, and returns what is in it (see the laws of readers).
     """
 
     name: str
@@ -27,7 +52,7 @@ class ReaderSpec:
     about: str
     sniff: Callable[[Path, bytes], bool]
     read: Callable[[Path], Recording]
-    generate: Callable[[Path, int], dict[str, Any]]
+    generate: Callable[[Path, int], Truth]
 
 
 def sha256_of(path: Path) -> Callable[[], str]:

@@ -143,6 +143,7 @@ def _placed(source: Source, facts: Facts, zero: float, span: Span) -> Iterator[t
         sought = positioned(container, stream, facts, span.start + zero - SETTLE_S)
         begin = span.start - SETTLE_S / 2 if sought else -np.inf
         expected: float | None = None
+        settling = sought
         stray = STRAY_S
 
         def damage() -> None:
@@ -160,33 +161,36 @@ def _placed(source: Source, facts: Facts, zero: float, span: Span) -> Iterator[t
             if expected is None:
                 place = facts.start - zero if at is None else at
                 if sought:
-                    place, samples = _aligned(place, rate, samples, facts, zero)
-                    if place < begin or not len(samples):
+                    # The first frame after a seek may be cut short by the codec's run-up: it is passed over too.
+                    if place < begin or settling:
+                        settling = False
+                        continue
+                    place, samples = _aligned(place, float(frame.time_base), rate, samples, facts, zero)
+                    if not len(samples):
                         continue
             elif at is not None and abs(at - expected) > stray:
                 place = at
-            expected = (
-                (expected if place is None else place) + len(samples) / rate
-                if expected is not None
-                else ((place or 0.0) + len(samples) / rate)
-            )
+            begins = expected if place is None else place
+            assert begins is not None
+            expected = begins + len(samples) / rate
             stray = STRAY_S
             yield place, rate, samples
-            if expected > span.end + SETTLE_S:
+            if expected > span.end + SETTLE_S / 2:
                 return
 
 
-def _aligned(at: float, rate: int, samples: Sound, facts: Facts, zero: float) -> tuple[float, Sound]:
+def _aligned(at: float, tick: float, rate: int, samples: Sound, facts: Facts, zero: float) -> tuple[float, Sound]:
     """Sound from the middle, cut so that the resampler meets the same samples in the same phase as from the start.
 
-    The stamp may be rounded (to 1 ms in Matroska). Frames have one length in most codecs, so the count
-    of samples from the start is the nearest whole number of frames behind the first one.
+    ``tick`` is the unit of the stamp, s. Where it is coarse (1 ms in Matroska), the count of samples from
+    the start is the nearest whole number of frames behind the first one: frames of most codecs have one
+    length.
     """
     start = facts.start - zero
     count = (at - start) * rate
-    if len(samples) and abs(count - round(count)) > 0.01:
+    if tick * rate > 1.001:
         snapped = facts.first + round((count - facts.first) / len(samples)) * len(samples)
-        if abs(snapped - count) <= rate * 0.0011:
+        if abs(snapped - count) <= rate * tick * 1.1:
             count = snapped
     whole = round(count)
     skip = -whole % (rate // gcd(rate, SOUND_RATE))
