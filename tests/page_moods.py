@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+
 from moodal.core.clock import Timeline
 from moodal.core.mood import Mood, MoodGap, SubjectMood, Word, smallest_set
 from moodal.core.scheme import scheme
@@ -14,7 +15,9 @@ from moods import make_mood
 LABELS = scheme("ekman8").classes
 
 
-def with_states(states: list[tuple[float, float, tuple[str, ...]]], duration_s: float = 100.0, **options: object) -> Mood:
+def with_states(
+    states: list[tuple[float, float, tuple[str, ...]]], duration_s: float = 100.0, **options: object
+) -> Mood:
     """One person told from ``start`` to ``end`` with equal scores on some labels, and nothing elsewhere."""
     mood = make_mood(duration_s=duration_s, persons=1, **options)  # type: ignore[arg-type]
     old = mood.subjects["p1"]
@@ -54,7 +57,9 @@ def only(subject: str, kinds: tuple[str, ...], **options: object) -> Mood:
 def text_mood() -> Mood:
     """Plain text: three sentences, positions instead of times."""
     mood = only("text", ("words",), duration_s=3.0, step_s=1.0, recording="letter.txt")
-    said = tuple(Word(float(k), k + 1.0, t, "text") for k, t in enumerate(("I was glad.", "Then it rained.", "We laughed.")))
+    said = tuple(
+        Word(float(k), k + 1.0, t, "text") for k, t in enumerate(("I was glad.", "Then it rained.", "We laughed."))
+    )
     return replace(mood, clock="order", words=said)
 
 
@@ -66,7 +71,9 @@ def still_mood() -> Mood:
 
 def nobody_mood() -> Mood:
     """Nothing told about anybody."""
-    gaps = tuple(MoodGap("", m, 0.0, 24.6, r) for m, r in (("face", "no_face"), ("voice", "silence"), ("words", "no_words")))
+    gaps = tuple(
+        MoodGap("", m, 0.0, 24.6, r) for m, r in (("face", "no_face"), ("voice", "silence"), ("words", "no_words"))
+    )
     return replace(make_mood(persons=0), gaps=gaps, words=())
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from moodal import page
 from moodal.core.mood import Mood, Word
 from moods import make_mood
@@ -19,18 +20,32 @@ CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: the page cannot be looked at")
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--virtual-time-budget=4000",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PLANTED = "<script>document.documentElement.dataset.planted='yes'</script><img src=x onerror=\"document.documentElement.dataset.planted='yes'\">"
+PLANT = "document.documentElement.dataset.planted='yes'"
+PLANTED = f'<script>{PLANT}</script><img src=x onerror="{PLANT}">'
 
 
-def dom(folder: Path, mood: Mood, fragment: str = "", *flags: str, media: Path | None = None) -> str:
-    """The page's elements after its script ran."""
+def dom(folder: Path, mood: Mood, fragment: str = "", *, media: Path | None = None, until: str = "drawn") -> str:
+    """The page's elements after its script ran, ``until`` among them.
+
+    On a busy machine the browser may stop before it drew a single frame: then it gets more time.
+    """
     page.write(mood, folder, media=media)
-    url = (folder / "index.html").as_uri() + fragment
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", *flags, "--dump-dom", url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    for attempt in range(4):
+        text = dumped(folder / "index.html", fragment, budget_ms=4000 << attempt)
+        if until in re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.DOTALL):
+            break
+    return text
+
+
+def dumped(file: Path, fragment: str = "", *, budget_ms: int = 4000) -> str:
+    profile = f"--user-data-dir={file.parent / 'profile'}"
+    command = [str(CHROMIUM), *FLAGS, f"--virtual-time-budget={budget_ms}", profile, "--dump-dom"]
+    done = subprocess.run(
+        [*command, file.as_uri() + fragment], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr[-500:]
     return done.stdout
 
@@ -40,7 +55,9 @@ def words(text: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
-@pytest.mark.parametrize("state", ["two persons", "text", "still picture", "nothing told", "ten persons", "classes only"])
+@pytest.mark.parametrize(
+    "state", ["two persons", "text", "still picture", "nothing told", "ten persons", "classes only"]
+)
 def test_every_kind_of_page_draws(state: str, tmp_path: Path) -> None:
     text = dom(tmp_path, STATES[state]())
     assert re.search(r'<html[^>]*class="[^"]*\bdrawn\b', text), "the script stopped before its end"
@@ -48,18 +65,20 @@ def test_every_kind_of_page_draws(state: str, tmp_path: Path) -> None:
 
 
 def test_cursor_is_a_slider_that_speaks(tmp_path: Path) -> None:
-    text = dom(tmp_path, make_mood(), "#t=8.3&span=10&p=p1")
+    text = dom(tmp_path, make_mood(), "#t=8.3&span=10&p=p1", until="aria-valuetext")
     slider = re.search(r'role="slider"[^>]*', text)
     assert slider is not None
     assert 'tabindex="0"' in slider[0]
     said = html.unescape(re.search(r'aria-valuetext="([^"]*)"', slider[0])[1])  # type: ignore[index]
-    assert re.match(r"8\.3 seconds\. Person 1: .+\. Valence .+, from .+ to .+\. .*Rests on face and voice", said)
+    assert re.match(
+        r"8\.3 seconds\. Person 1: .+\. Valence .+, from .+ to .+\. .*Rests on face, voice and words\.$", said
+    )
     assert "0:08.3" in words(text)
-    assert "10\u00a0s shown" in words(text).replace("10 s shown", "10\u00a0s shown")
+    assert "10 s shown" in words(text)
 
 
 def test_gaps_are_tab_stops_with_their_reason(tmp_path: Path) -> None:
-    text = dom(tmp_path, make_mood(), "#t=5&span=all&p=p2")
+    text = dom(tmp_path, make_mood(), "#t=5&span=all&p=p2", until='class="stop')
     labels = [html.unescape(x) for x in re.findall(r'class="stop[^"]*"[^>]*aria-label="([^"]*)"', text)]
     assert any("we cannot tell" in x and "face covered" in x for x in labels)
     assert any("voice: silence" in x for x in labels)
@@ -87,8 +106,7 @@ def test_a_script_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     page.write(make_mood(), tmp_path, media=None)
     file = tmp_path / "index.html"
     file.write_text(file.read_text(encoding="utf-8").replace("<main>", f"<main>{PLANTED}"), encoding="utf-8")
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", file.as_uri()]
-    text = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    text = dumped(file)
     assert "drawn" in text.split("<head>")[0]
     assert "data-planted" not in text.split("<head>")[0]
 
@@ -101,4 +119,4 @@ def test_recording_that_is_not_there_can_be_chosen(tmp_path: Path) -> None:
 def test_edited_names_stand_in_the_sentence(tmp_path: Path) -> None:
     text = words(dom(tmp_path, make_mood(), "#t=1&p=p1&n.p2=Anna%20B."))
     assert "Anna B." in text
-    assert "Person\u00a02" not in text.split("Every stretch")[0] or "Person 2" not in text.split("Every stretch")[0]
+    assert "Person 2" not in text

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from moodal import page
 from moodal.core.errors import OutputError
 from moodal.core.mood import Mood, Word
@@ -91,7 +92,10 @@ def test_without_calibration_nothing_is_per_cent_or_a_probability(state: str) ->
 
 def test_calibrated_bundles_state_their_coverage() -> None:
     mood = make_mood(calibrated=True)
-    fusion = {**mood.provenance["fusion"], "calibration": {"level": 0.9, "observed": 0.88, "on": "120 people it had not seen"}}
+    fusion = {
+        **mood.provenance["fusion"],
+        "calibration": {"level": 0.9, "observed": 0.88, "on": "120 people it had not seen"},
+    }
     visible = " ".join(read(page.render(replace(mood, provenance={**mood.provenance, "fusion": fusion}))).words)
     assert "90\u00a0% sets held 88\u00a0% of the time on 120 people it had not seen" in visible
 
@@ -103,7 +107,11 @@ def hostile_mood() -> Mood:
         mood,
         words=said,
         warnings=(HOSTILE,),
-        provenance={**mood.provenance, "recording": {"name": HOSTILE, "sha256": HOSTILE}, "settings": {"only": [HOSTILE]}},
+        provenance={
+            **mood.provenance,
+            "recording": {"name": HOSTILE, "sha256": HOSTILE},
+            "settings": {"only": [HOSTILE]},
+        },
         models=({"name": HOSTILE, "version": HOSTILE, "licence": HOSTILE, "commercial": False},),
     )
 
@@ -149,12 +157,17 @@ def test_nothing_comes_from_the_network() -> None:
     text = page.render(make_mood())
     urls = set(re.findall(r"https?://[^\s\"'<>)]+", text))
     assert urls <= {"http://www.w3.org/2000/svg"}  # a namespace, never fetched
-    assert not re.search(r"@import|url\(|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|fetch\(|XMLHttp", text)
+    assert not re.search(
+        r"@import|url\(|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|fetch\(|XMLHttp", text
+    )
     assert not [a for a in read(text).attributes if a[1] == "src"]
 
 
 def test_scripts_are_short_and_all_of_them_are_shipped() -> None:
-    files = {f.name.removesuffix(".js"): f.read_text(encoding="utf-8") for f in (resources.files("moodal.page") / "js").iterdir()}
+    files = {
+        f.name.removesuffix(".js"): f.read_text(encoding="utf-8")
+        for f in (resources.files("moodal.page") / "js").iterdir()
+    }
     assert set(files) == set(build.SCRIPTS)
     assert all(len(body.splitlines()) < 400 for body in files.values())
     assert all("</script" not in body and "<!--" not in body for body in files.values())
@@ -167,7 +180,9 @@ def test_page_agrees_with_the_mood(state: str) -> None:
     assert [s["id"] for s in held["subjects"]] == list(mood.subjects)
     for row, subject in zip(held["subjects"], mood.subjects.values(), strict=True):
         assert row["told_s"] + row["cannot_s"] == pytest.approx(mood.duration_s, abs=1e-3)
-        assert sum(b - a for a, b, _ in row["fused"]) / 1000 == pytest.approx(row["cannot_s"], abs=0.002 * len(row["fused"]) + 1e-3)
+        assert sum(b - a for a, b, _ in row["fused"]) / 1000 == pytest.approx(
+            row["cannot_s"], abs=0.002 * len(row["fused"]) + 1e-3
+        )
         assert row["told_s"] == pytest.approx(story.sums(mood, subject).told, abs=1e-3)
     assert len(held["gaps"]["r"]) == len(mood.gaps)
     assert held["words"]["x"] == [w.text for w in mood.words]
@@ -226,8 +241,8 @@ def test_two_hours_stay_under_three_megabytes() -> None:
 def test_no_script_readers_get_sentence_segments_gaps_and_provenance() -> None:
     mood = make_mood()
     visible = " ".join(read(page.render(mood)).words)
-    for text in ("Person\u00a01", "Every stretch of like state", "Every gap, and why", "face covered", "late-v0", "Apache-2.0",
-                 "commercial use allowed", "diagnosis", "It is not what a person feels."):  # fmt: skip
+    for text in ("Person\u00a01", "Every stretch of like state", "Every gap, and why", "face covered", "late-v0",
+                 "Apache-2.0", "commercial use allowed", "diagnosis", "It is not what a person feels."):  # fmt: skip
         assert text in visible
     rows = re.findall(r"<tr>", page.render(mood))
     summary = mood.summary()
@@ -260,7 +275,12 @@ def test_text_page_has_no_seconds() -> None:
 
 @pytest.mark.parametrize(
     ("path", "url"),
-    [("../talk.mp4", "../talk.mp4"), ("a b#c?.mp4", "./a%20b%23c%3F.mp4"), ("http:x", "./http%3Ax"), ("../ü%.mp4", "../%C3%BC%25.mp4")],
+    [
+        ("../talk.mp4", "../talk.mp4"),
+        ("a b#c?.mp4", "./a%20b%23c%3F.mp4"),
+        ("http:x", "./http%3Ax"),
+        ("../ü%.mp4", "../%C3%BC%25.mp4"),
+    ],
 )
 def test_recording_is_a_relative_path_whatever_its_name(path: str, url: str) -> None:
     assert build._url(Path(path)) == url

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import pytest
+
 from moodal.core.track import GAP_REASONS
 from moodal.page import words
 
 
 @pytest.mark.parametrize(
     ("seconds", "digits", "text"),
-    [(0, 0, "0:00"), (310, 0, "5:10"), (796.4, 1, "13:16.4"), (3723, 0, "1:02:03"), (59.99, 1, "0:59.9"), (-1, 0, "0:00")],
+    [
+        (0, 0, "0:00"),
+        (310, 0, "5:10"),
+        (796.4, 1, "13:16.4"),
+        (3723, 0, "1:02:03"),
+        (59.99, 1, "0:59.9"),
+        (-1, 0, "0:00"),
+    ],
 )
 def test_positions_are_cut_and_never_run_ahead(seconds: float, digits: int, text: str) -> None:
     assert words.clock_text(seconds, digits) == text
@@ -61,7 +69,11 @@ def test_persons() -> None:
 
 def test_every_reason_has_words_and_a_clause() -> None:
     for reason in GAP_REASONS:
-        for say in (words.reason_text(reason, "voice"), words.because(reason, "voice"), words.reason_for(reason, "voice")):
+        for say in (
+            words.reason_text(reason, "voice"),
+            words.because(reason, "voice"),
+            words.reason_for(reason, "voice"),
+        ):
             assert say
             assert "_" not in say
     assert words.because("no_stream", "voice") == "the recording has no sound"

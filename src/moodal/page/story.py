@@ -1,0 +1,319 @@
+"""What the page says before anything is drawn: sentences, sums and the reasons for what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from moodal.core.clock import Timeline
+from moodal.core.mood import Mood, SubjectMood
+
+from . import words
+
+__all__ = [
+    "FusedGap",
+    "Link",
+    "Story",
+    "Stretch",
+    "Sums",
+    "Who",
+    "fused_gaps",
+    "stretches",
+    "sum_texts",
+    "sums",
+    "tell",
+    "utterances",
+]
+
+#: Which states earn a place in the sentence, and how many of them.
+MAX_LABELS, LEAST_SHARE, LEAST_S, MAX_STATES, MAX_PERSONS = 2, 0.05, 1.0, 4, 3
+
+#: Words belong to one utterance until a pause this long, s, or this many words.
+PAUSE_S, MAX_WORDS = 0.7, 14
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch ``[start, end)`` s told with one small label set."""
+
+    start: float
+    end: float
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A word of the sentence that moves the cursor to ``t`` s of a subject."""
+
+    text: str
+    t: float
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A subject's name inside a sentence, which a reader may edit."""
+
+    text: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """For how long anything is told about a subject, and for how long not; together the duration."""
+
+    told: float
+    cannot: float
+
+
+@dataclass(frozen=True, slots=True)
+class FusedGap:
+    """A stretch in which nothing is told about a subject, with each modality's main reason."""
+
+    subject: str
+    start: float
+    end: float
+    reasons: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The plain words of the page: a sentence a person, further persons, notes on states, what we cannot tell."""
+
+    sentences: tuple[tuple[str, tuple[str | Link, ...]], ...]
+    more: str
+    notes: tuple[str, ...]
+    cannot: tuple[str | Who, ...]
+
+
+def sums(mood: Mood, subject: SubjectMood) -> Sums:
+    """Told and not told in s; they add up to the recording's duration."""
+    told = float(np.diff(mood.edges)[subject.told].sum()) if len(subject.valence) else 0.0
+    return Sums(told, max(mood.duration_s - told, 0.0))
+
+
+def stretches(mood: Mood, segments: Sequence[dict[str, Any]]) -> list[Stretch]:
+    """Stretches of the summary's segments that are sure and long enough to be named, in order of time."""
+    least = max(LEAST_SHARE * mood.duration_s, LEAST_S)
+    found: list[Stretch] = []
+    for segment in segments:
+        labels = tuple(sorted(segment["label_set"])) or _pole(segment["valence"])
+        start, end = segment["start_s"], segment["end_s"]
+        if found and set(found[-1].labels) == set(labels) and abs(found[-1].end - start) < 1e-6:
+            found[-1] = Stretch(found[-1].start, end, found[-1].labels)
+        else:
+            found.append(Stretch(start, end, tuple(segment["label_set"]) or labels))
+    return [s for s in found if 1 <= len(s.labels) <= MAX_LABELS and s.end - s.start >= least - 1e-9]
+
+
+def _pole(valence: dict[str, Any]) -> tuple[str, ...]:
+    """Where no classes are told: the side of zero that the whole interval is on."""
+    if valence["low"] is None or valence["low"] <= 0 <= valence["high"]:
+        return ()
+    return ("a pleasant state",) if valence["low"] > 0 else ("an unpleasant state",)
+
+
+def fused_gaps(mood: Mood, subject: SubjectMood) -> list[FusedGap]:
+    """Runs of cells without any answer, with the reason that covers most of each for every modality."""
+    if not len(subject.valence):
+        return []
+    of = mood.gaps_of(subject.id)
+    result = []
+    for span in Timeline.from_mask(~subject.told, mood.edges):
+        reasons = []
+        for modality in mood.modalities:
+            weight: Counter[str] = Counter()
+            for gap in of:
+                overlap = min(gap.end, span.end) - max(gap.start, span.start)
+                if gap.modality == modality and overlap > 0:
+                    weight[gap.reason] += round(overlap * 1000)
+            if weight:
+                reasons.append((modality, min(weight, key=lambda r: (-weight[r], r))))
+        result.append(FusedGap(subject.id, span.start, span.end, tuple(reasons)))
+    return result
+
+
+def utterances(mood: Mood) -> list[int]:
+    """Index of the first word of each utterance: a new one after a pause, a full stop or another speaker."""
+    starts: list[int] = []
+    for i, word in enumerate(mood.words):
+        before = mood.words[i - 1] if i else None
+        if before is None or word.subject != before.subject:
+            starts.append(i)
+        elif mood.clock == "order":
+            if int(word.start + 1e-6) != int(before.start + 1e-6):
+                starts.append(i)
+        elif (
+            word.start - before.end > PAUSE_S
+            or before.text.rstrip("\"'”’)").endswith((".", "?", "!"))
+            or i - starts[-1] >= MAX_WORDS
+        ):
+            starts.append(i)
+    return starts
+
+
+def _verb(subject: str) -> str:
+    comma = "," if subject in ("voice", "body") else ""
+    return f"{comma} shows " if subject == "text" else f"{comma} displays "
+
+
+def _main_reasons(mood: Mood, gaps: Sequence[FusedGap], most: int = 3) -> list[str]:
+    weight: Counter[tuple[str, str]] = Counter()
+    for gap in gaps:
+        for pair in gap.reasons:
+            weight[pair] += round((gap.end - gap.start) * 1000)
+    ranked = sorted(weight, key=lambda pair: (-weight[pair], mood.modalities.index(pair[0]), pair[1]))
+    least = 0.2 * weight[ranked[0]] if ranked else 0
+    clauses = dict.fromkeys(
+        words.because(reason, modality) for modality, reason in ranked if weight[modality, reason] >= least
+    )
+    return list(clauses)[:most]
+
+
+def _rejoined(named: list[Stretch], least: float) -> list[Stretch]:
+    """A state that comes back after less than a nameable while has not been away."""
+    joined: list[Stretch] = []
+    for stretch in named:
+        last = joined[-1] if joined else None
+        if last and set(last.labels) == set(stretch.labels) and stretch.start - last.end < least:
+            joined[-1] = Stretch(last.start, stretch.end, last.labels)
+        else:
+            joined.append(stretch)
+    return joined
+
+
+def _sentence(mood: Mood, subject: SubjectMood, summary: dict[str, Any]) -> tuple[str | Link, ...]:
+    """One subject's sentence, the name left out (it is drawn, and may be edited)."""
+    told = sums(mood, subject).told
+    if told <= 0:
+        reasons = words.joined(_main_reasons(mood, fused_gaps(mood, subject)))
+        return (": we cannot tell what is displayed" + (f", because {reasons}." if reasons else "."),)
+    named = _rejoined(stretches(mood, summary["segments"]), max(LEAST_SHARE * mood.duration_s, LEAST_S))
+    if mood.still:
+        if not named:
+            return (": more than two labels fit this picture.",)
+        return (_verb(subject.id), Link(words.set_text(named[0].labels), named[0].start, subject.id), ".")
+    if not named:
+        least = words.length_text(max(LEAST_SHARE * mood.duration_s, LEAST_S), clock=mood.clock)
+        if mood.duration_s < LEAST_S:
+            return (
+                f": {words.length_text(mood.duration_s)} is too short to name a state; the tracks show what is told.",
+            )
+        lasting = "" if mood.clock == "order" and mood.duration_s < 30 else f" for {least} or longer"
+        return (f"{_verb(subject.id)}no state that one or two labels tell{lasting}.",)
+    kept = sorted(sorted(named, key=lambda s: (s.start - s.end, s.start))[:MAX_STATES], key=lambda s: s.start)
+    from_start = kept[0].start <= LEAST_SHARE * mood.duration_s
+    parts: list[str | Link] = [_verb(subject.id)]
+    said: set[frozenset[str]] = set()
+    more = len(named) - len(kept)
+    for i, stretch in enumerate(kept):
+        link = Link(words.set_text(stretch.labels), stretch.start, subject.id)
+        again = " again" if frozenset(stretch.labels) in said else ""
+        when = f"from {words.moment(stretch.start, clock=mood.clock, duration=mood.duration_s)}"
+        said.add(frozenset(stretch.labels))
+        if i:
+            last = i == len(kept) - 1 and not more
+            comma = from_start and len(kept) == 2
+            parts.append((", and " if comma else " and ") if last else ", ")
+        if from_start:
+            parts += [link] if i == 0 else [f"{when}{again} ", link]
+        else:
+            parts += [link, f"{again} {when}"]
+    end = kept[0].end
+    if len(kept) == 1 and not more and end < (1 - LEAST_SHARE) * mood.duration_s and mood.clock != "order":
+        until = words.clock_text(end, 1 if mood.duration_s < 10 else 0)
+        parts.append(f" until {until}" if from_start else f" to {until}")
+    parts.append(f" and {words.plural(more, 'more change')}." if more else ".")
+    return tuple(parts)
+
+
+def _notes(mood: Mood) -> tuple[str, ...]:
+    """One line for each state of the recording that a reader must know before reading on."""
+    kinds = {s.kind for s in mood.streams}
+    seen = [s for s in mood.subjects.values() if len(s.seen)]
+    length = words.length_text(mood.duration_s, clock=mood.clock)
+    notes: list[str] = []
+    if mood.still:
+        notes.append("One frame: no change can be told.")
+    if "picture" in kinds and "face" in mood.modalities and not seen:
+        rest = [
+            m for m in mood.modalities if m != "face" and any(np.any(s.support[m] > 0) for s in mood.subjects.values())
+        ]
+        only = f" {words.joined(rest).capitalize()} only." if rest else ""
+        notes.append(f"No face was found in {'this picture' if mood.still else length}.{only}")
+    if "picture" in kinds and "sound" not in kinds and not mood.still:
+        notes.append("No sound in this file.")
+    if "sound" in kinds and "voice" in mood.modalities and not _any_support(mood, "voice"):
+        reasons = {g.reason for g in mood.gaps if g.modality == "voice"}
+        if reasons and reasons <= {"silence", "noise", "too_short"}:
+            notes.append("No speech was found.")
+    return tuple(notes)
+
+
+def _any_support(mood: Mood, modality: str) -> bool:
+    return any(np.any(s.support[modality] > 0) for s in mood.subjects.values() if modality in s.support)
+
+
+def _cannot(mood: Mood) -> tuple[str | Who, ...]:
+    """For how long we cannot tell, about whom, and mainly why."""
+    if not mood.subjects:
+        reasons = list(dict.fromkeys(words.because(g.reason, g.modality) for g in mood.gaps))
+        why = f", because {words.joined(reasons[:3])}" if reasons else ""
+        return (f"We cannot tell what anybody displays{why}.",)
+    all_gaps = [(s, sums(mood, s), fused_gaps(mood, s)) for s in mood.subjects.values()]
+    missing = [(s, total, gaps) for s, total, gaps in all_gaps if gaps]
+    if not missing:
+        when = "about this picture" if mood.still else "at every moment"
+        return (f"Something is told {when}; single modalities may be missing.",)
+    named, rest = missing[:MAX_PERSONS], len(missing) - MAX_PERSONS
+    parts: list[str | Who] = ["We cannot tell for "]
+    for i, (subject, total, _) in enumerate(named):
+        if i:
+            parts.append(" and " if i == len(named) - 1 and rest <= 0 else ", ")
+        name = words.person_name(subject.id)
+        whole = "the whole" if total.told <= 0 else _span_text(mood, total)
+        parts += [f"{whole} of ", Who(name if len(subject.seen) else name[:1].lower() + name[1:], subject.id)]
+    if rest > 0:
+        parts.append(f" and parts of {words.plural(rest, 'more person')}")
+    clauses = _main_reasons(mood, [g for _, _, gaps in missing for g in gaps])
+    parts.append(f", mostly because {words.joined(clauses)}." if clauses else ".")
+    return tuple(parts)
+
+
+def sum_texts(mood: Mood, total: Sums) -> tuple[str, str]:
+    """Told and not told as the page spells them, rounded so that what is read adds up to the duration."""
+    if mood.clock == "order":
+        texts = (round(total.told), round(mood.duration_s) - round(total.told))
+        return words.plural(texts[0], "sentence"), words.plural(texts[1], "sentence")
+    if mood.duration_s < 60:
+        digits = 1 if mood.duration_s >= 1 else 2
+        told = round(total.told, digits)
+        return words.length_text(told), words.length_text(round(round(mood.duration_s, digits) - told, digits))
+    told = round(total.told)
+    return words.clock_text(told), words.clock_text(round(mood.duration_s) - told)
+
+
+def _span_text(mood: Mood, total: Sums) -> str:
+    """Seconds read better than ``0:09`` in a sentence; the number is the table's."""
+    seconds = round(mood.duration_s) - round(total.told)
+    if mood.clock != "order" and mood.duration_s >= 60 > seconds:
+        return words.length_text(seconds)
+    return sum_texts(mood, total)[1]
+
+
+def tell(mood: Mood, summary: dict[str, Any]) -> Story:
+    """The page's words for a Mood and its summary object."""
+    rows = {row["id"]: row for row in summary["subjects"]}
+    subjects = list(mood.subjects.values())
+    shown = subjects[:MAX_PERSONS]
+    rest = len(subjects) - len(shown)
+    return Story(
+        tuple((s.id, _sentence(mood, s, rows[s.id])) for s in shown),
+        f"and {words.plural(rest, 'more person')}" if rest else "",
+        _notes(mood),
+        _cannot(mood),
+    )
