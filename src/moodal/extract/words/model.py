@@ -1,0 +1,135 @@
+"""The text model of a bundle such as ``words-v0``: scores of one sentence, in numpy alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from moodal.core import registry
+from moodal.core.bundle import Bundle
+from moodal.core.clock import FloatArray
+from moodal.core.errors import ModelError
+from moodal.core.scheme import mapping, scheme
+from moodal.dsp.text import is_sign, is_word, keys, mark_negation, tokens
+from moodal.dsp.text_language import english_evidence
+from moodal.dsp.text_sparse import Vocabulary, text_keys, tfidf
+
+__all__ = ["DIMENSIONS", "Scored", "TextModel", "open_model"]
+
+DIMENSIONS = ("valence", "arousal", "dominance")
+_CLASSES = scheme("ekman8").classes
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the model says of one sentence.
+
+    ``labels (28,)`` one score in (0, 1) a GoEmotions label, each for itself; ``classes (8,)`` shares of
+    ekman8 that sum to 1; ``affect (3,)`` valence, arousal, dominance in [-1, 1]; ``half_width (3,)``
+    of their intervals; ``known`` how many of its words and signs the model has met in training.
+    """
+
+    labels: FloatArray
+    classes: FloatArray
+    affect: FloatArray
+    half_width: FloatArray
+    known: int
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A linear model on hashed n-grams; see the bundle's card for what it was trained on."""
+
+    bundle: Bundle
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.bundle.array("keys"), self.bundle.array("idf").astype(np.float32))
+
+    @cached_property
+    def _weights(self) -> tuple[npt.NDArray[np.int8], FloatArray, FloatArray]:
+        return self.bundle.array("labels"), self.bundle.array("labels_scale"), self.bundle.array("labels_offset")
+
+    @cached_property
+    def _affect(self) -> tuple[npt.NDArray[np.int8], FloatArray, FloatArray, FloatArray]:
+        names = ("affect", "affect_scale", "affect_from_labels", "affect_offset")
+        weights, scale, from_labels, offset = (self.bundle.array(n) for n in names)
+        return weights, scale, from_labels, offset
+
+    @cached_property
+    def _language(self) -> tuple[Vocabulary, float]:
+        odds = self.bundle.array("language_odds").astype(np.float32) * np.float32(
+            self.bundle.manifest["language"]["step"]
+        )
+        return Vocabulary(self.bundle.array("language_keys"), odds), float(self.bundle.manifest["language"]["unknown"])
+
+    @cached_property
+    def _lift(self) -> FloatArray:
+        classes = self.bundle.manifest["classes"]
+        return np.array([classes["lift"][c] for c in _CLASSES])
+
+    def english(self, text: str) -> float:
+        """Evidence that a text is English, in nats: above 0 for, below against, 0 without any word."""
+        table, unknown = self._language
+        return english_evidence(text, table.keys, table.idf, unknown)
+
+    @property
+    def english_floor(self) -> float:
+        """Evidence below which a text is taken for another language."""
+        return float(self.bundle.manifest["language"]["floor"])
+
+    def score(self, text: str) -> Scored | None:
+        """Score one sentence; ``None`` where it holds nothing the model has met in training."""
+        vocabulary = self._vocabulary
+        told = [t for t in mark_negation(tokens(text)) if is_word(t) or is_sign(t)]
+        known = len(vocabulary.find(keys(told)))
+        if not known:
+            return None
+        words, characters = text_keys(text)
+        weights = self.bundle.manifest["features"]["block_weights"]
+        places, values = tfidf((words, characters), vocabulary, weights)
+        label_weights, label_scale, label_offset = self._weights
+        logits = (values[:, None] * label_weights[places]).sum(axis=0) * label_scale + label_offset
+        labels = 1.0 / (1.0 + np.exp(-logits))
+        affect_weights, affect_scale, from_labels, affect_offset = self._affect
+        affect = (values[:, None] * affect_weights[places]).sum(axis=0) * affect_scale + affect_offset
+        affect = affect + (logits[:, None] * from_labels).sum(axis=0)
+        half_width = self.bundle.manifest["calibration"]["half_width"]
+        return Scored(
+            labels,
+            self.classes(labels),
+            np.clip(affect, -1.0, 1.0),
+            np.array([half_width[d] for d in DIMENSIONS]),
+            known,
+        )
+
+    def classes(self, labels: FloatArray) -> FloatArray:
+        """GoEmotions scores ``(28,)`` as shares of ekman8 ``(8,)`` by the written table.
+
+        Each class is lifted by what its rarity among the training texts cost it, and a class that no
+        label stands for keeps the manifest's fixed share: no evidence is not evidence against.
+        """
+        table = mapping("goemotions28", "ekman8")
+        silent = self.bundle.manifest["classes"]["unheard"]
+        shares = table.apply(labels) * self._lift
+        told = 1.0 - sum(silent.values())
+        shares = shares * (told / shares.sum())
+        for name, share in silent.items():
+            shares[_CLASSES.index(name)] = share
+        return np.asarray(shares)
+
+
+@cache
+def open_model(name: str = "words-v0") -> TextModel:
+    """The bundle of that name, loaded.
+
+    Raises
+    ------
+    ModelError : not installed.
+    """
+    if name not in registry.bundles():
+        raise ModelError(f"bundle {name} is not installed", fix="Install moodal again.")
+    return TextModel(registry.bundles()[name])

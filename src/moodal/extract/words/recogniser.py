@@ -1,0 +1,94 @@
+"""Speech to text: faster-whisper on one window at a time, and the gate that says whether to believe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moodal import weights
+from moodal.core.errors import MissingExtra, ModelError
+
+from .sentences import SHORTEST_S, Word
+from .windows import RATE, Window
+
+__all__ = ["Heard", "Recogniser"]
+
+#: Tokens that a second of speech can hold: fast speakers say six words, eight tokens.
+_TOKENS_PER_S = 10
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was recognised in one window.
+
+    ``language`` is what the model took it for (``en`` for a model that knows no other), ``no_speech`` its
+    score that nobody speaks.
+    """
+
+    words: tuple[Word, ...]
+    language: str
+    no_speech: float
+
+
+class Recogniser:
+    """One model; greedy decoding, so that the same sound gives the same words.
+
+    Parameters
+    ----------
+    folder : a faster-whisper model, or ``None`` for the packaged tiny.en.
+    language : what is spoken, where known.
+
+    Raises
+    ------
+    MissingExtra : faster-whisper is not installed.
+    ModelError : the model is not installed or cannot be loaded.
+    """
+
+    def __init__(self, folder: str | None = None, language: str | None = None) -> None:
+        path = Path(folder).expanduser() if folder else weights.path("whisper-tiny.en")
+        for file in ("model.bin", "tokenizer.json"):
+            # Without a tokenizer of its own the library would look for one on the network.
+            if not (path / file).is_file():
+                raise ModelError(f"is no faster-whisper model (no {file})", where=str(path), fix="Give its folder.")
+        try:
+            from faster_whisper import WhisperModel
+        except ImportError as error:
+            raise MissingExtra("faster-whisper", "asr", "speech to text") from error
+        try:
+            # One thread: a second one saves a quarter of the time and takes the picture's core.
+            self._model: Any = WhisperModel(
+                str(path), device="cpu", compute_type="int8", cpu_threads=1, num_workers=1, local_files_only=True
+            )
+        except Exception as error:  # ctranslate2 and tokenizers raise types of their own
+            raise ModelError(f"cannot be loaded ({error})", where=str(path), fix="Run: moodal models pull") from error
+        self.multilingual = bool(self._model.model.is_multilingual)
+        self._language = language if self.multilingual else "en"
+
+    def hear(self, window: Window) -> Heard:
+        """Recognise one window; words stand on the recording's clock, in order and without overlap."""
+        seconds = len(window.samples) / RATE
+        segments, info = self._model.transcribe(
+            window.samples,
+            language=self._language,
+            beam_size=1,
+            temperature=0.0,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+            # Doubtful windows come out whole and are judged by the gate, not dropped here.
+            no_speech_threshold=None,
+            log_prob_threshold=None,
+            compression_ratio_threshold=None,
+            max_new_tokens=20 + int(_TOKENS_PER_S * seconds),
+        )
+        found = list(segments)
+        words: list[Word] = []
+        for segment in found:
+            for word in segment.words or ():
+                text = word.word.strip()
+                start, end = window.span_of(word.start, word.end)
+                if words:
+                    start = max(start, words[-1].end)
+                if text:
+                    words.append(Word(start, max(end, start + SHORTEST_S), text, float(word.probability)))
+        return Heard(tuple(words), str(info.language), max((float(s.no_speech_prob) for s in found), default=1.0))

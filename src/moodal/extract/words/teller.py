@@ -1,0 +1,128 @@
+"""Words and sentences into pieces of the two tracks, with every stretch accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from moodal.core.extractor import MeasureContext
+from moodal.core.track import Gap, Piece
+from moodal.dsp.text import is_sign, is_word, tokens
+
+from .ledger import Ledger
+from .model import Scored, TextModel, open_model
+from .sentences import Word
+from .tracks import EMOTION, TRANSCRIPT
+
+__all__ = ["PATIENCE_S", "Teller"]
+
+#: Hours of silence are told of in parts of this length, not each second.
+PATIENCE_S = 30.0
+
+
+class Teller:
+    """Takes words and sentences in order of their starts, gives pieces.
+
+    ``subject`` is ``text`` for plain text without times, else ``voice``.
+    """
+
+    def __init__(self, context: MeasureContext, default: str = "no_words") -> None:
+        self.subject = "text" if context.clock == "order" else "voice"
+        self._transcript = context.wants(TRANSCRIPT.name)
+        self._emotion = context.wants(EMOTION.name)
+        self._model: TextModel | None = open_model() if self._emotion else None
+        self._word_ledger = Ledger(context.span.start, default)
+        self._ledger = Ledger(context.span.start, default)
+        self._told = context.span.start
+        self._words: list[Word] = []
+        self._rows: list[tuple[float, float, str, Scored, float]] = []
+
+    @property
+    def model(self) -> TextModel:
+        """The text model, loaded when first needed."""
+        if self._model is None:
+            self._model = open_model()
+        return self._model
+
+    def words(self, words: Sequence[Word]) -> None:
+        """Words as they were said; they may come before words said earlier, back to the last `until`."""
+        if self._transcript:
+            self._words += words
+            for word in words:
+                self._word_ledger.cover(word.start, word.end)
+
+    def sentence(self, start: float, end: float, text: str, probability: float, reason: str | None = None) -> None:
+        """A sentence to be scored; ``reason`` withholds it beforehand.
+
+        ``probability`` is the mean score of its words, 1 for a given text.
+        """
+        if not self._emotion:
+            return
+        why = reason or self._unfit(text)
+        scored = None if why else self.model.score(text)
+        if scored is None:
+            self._ledger.explain(start, end, why or "out_of_domain")
+            return
+        # Two known words count half as much again as one; from ten on it hardly matters.
+        known = scored.known / (scored.known + 1.0)
+        self._rows.append((start, end, text, scored, probability * known))
+        self._ledger.cover(start, end)
+
+    def explain(self, start: float, end: float, reason: str) -> None:
+        """Why neither words nor emotion are told in ``[start, end)``, where that is so."""
+        self._word_ledger.explain(start, end, reason)
+        self._ledger.explain(start, end, reason)
+
+    def until(self, end: float, *, last: bool = False) -> list[Piece]:
+        """Pieces with all that starts before ``end``; nothing earlier may come afterwards.
+
+        Without words, and unless it is the ``last`` time, gaps wait until there is something to tell of.
+        """
+        news = any(w.start < end for w in self._words) or any(r[0] < end for r in self._rows)
+        if not (last or news or end - self._told >= PATIENCE_S):
+            return []
+        self._told = max(self._told, end)
+        pieces = []
+        if self._transcript:
+            ready = sorted((w for w in self._words if w.start < end), key=lambda w: (w.start, w.end))
+            self._words = [w for w in self._words if w.start >= end]
+            pieces.append(self._word_piece(ready, self._word_ledger.until(end)))
+        if self._emotion:
+            rows = [r for r in self._rows if r[0] < end]
+            self._rows = [r for r in self._rows if r[0] >= end]
+            pieces.append(self._emotion_piece(rows, self._ledger.until(end)))
+        return [p for p in pieces if len(p.times) or p.gaps]
+
+    def _unfit(self, text: str) -> str | None:
+        said = tokens(text)
+        if not any(is_word(t) or is_sign(t) for t in said):
+            return "no_words"
+        return "language" if self.model.english(text) < self.model.english_floor else None
+
+    def _word_piece(self, words: list[Word], gaps: tuple[Gap, ...]) -> Piece:
+        probability = np.array([w.probability for w in words], np.float32)
+        return Piece(
+            TRANSCRIPT.name,
+            self.subject,
+            np.array([w.start for w in words], float),
+            probability[:, None],
+            # A given transcript has no score to doubt.
+            np.where(np.isnan(probability), np.float32(1), probability).astype(np.float32),
+            gaps,
+            np.array([w.end for w in words], float),
+            tuple(w.text for w in words),
+        )
+
+    def _emotion_piece(self, rows: list[tuple[float, float, str, Scored, float]], gaps: tuple[Gap, ...]) -> Piece:
+        values = [np.concatenate([s.classes, s.affect, s.half_width]) for _, _, _, s, _ in rows]
+        return Piece(
+            EMOTION.name,
+            self.subject,
+            np.array([r[0] for r in rows], float),
+            np.array(values, np.float32).reshape(len(rows), len(EMOTION.fields)),
+            np.array([r[4] for r in rows], np.float32),
+            gaps,
+            np.array([r[1] for r in rows], float),
+            tuple(r[2] for r in rows),
+        )
