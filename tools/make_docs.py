@@ -35,7 +35,8 @@ def tracks() -> str:
                 lines += ["Not stored by `analyze`; `extract` gives it.", ""]
             if len(spec.fields) > 60:
                 lines += [
-                    f"{len(spec.fields)} fields: `{spec.fields[0].name}`, `{spec.fields[1].name}` … `{spec.fields[-1].name}`",
+                    f"{len(spec.fields)} fields: `{spec.fields[0].name}`, `{spec.fields[1].name}` … "
+                    f"`{spec.fields[-1].name}`",
                     "",
                 ]
                 continue
@@ -71,7 +72,8 @@ def models() -> str:
     for bundle in registry.bundles().values():
         m = bundle.manifest
         lines.append(
-            f"| `{bundle.name}` | {m['kind']} | {m['licence']} | {'yes' if m['commercial'] else 'no'} | {m['data_terms']} |"
+            f"| `{bundle.name}` | {m['kind']} | {m['licence']} | {'yes' if m['commercial'] else 'no'} "
+            f"| {m['data_terms']} |"
         )
     return "\n".join(lines) + "\n"
 

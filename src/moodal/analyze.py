@@ -173,7 +173,8 @@ def analyze_into(
     span = settings.span(recording)
     specs = {t.name: t for m, s in extractor_specs().items() if m in settings.only for t in s.tracks if t.keep}
     if settings.commercial:
-        weights.require_commercial([m for n, s in extractor_specs().items() if n in settings.only for m in s.models])
+        used = [m for n, s in extractor_specs().items() if n in settings.only for m in s.models]
+        _require_commercial([*used, "late-v0"])
     with new_folder(folder) as work:
         began = time.perf_counter()
         sink = TrackWriter(work / "tracks", specs)
@@ -205,6 +206,23 @@ def analyze_into(
     return replace(load(folder), timing=timing), measured
 
 
+def _require_commercial(names: list[str]) -> None:
+    """Refuse whatever forbids commercial use, files and bundles alike."""
+    bundles = registry.bundles()
+    weights.require_commercial([n for n in names if n not in bundles])
+    refused = [
+        f"{n} ({bundles[n].manifest['licence']})"
+        for n in names
+        if n in bundles and not bundles[n].manifest["commercial"]
+    ]
+    if refused:
+        raise ModelError(
+            f"commercial use is not allowed by {', '.join(refused)}",
+            where="--commercial",
+            fix="Leave out their modalities with --only, or drop --commercial.",
+        )
+
+
 def _nothing_told(mood: Mood) -> list[str]:
     if any(s.told.any() for s in mood.subjects.values()):
         return []
@@ -214,8 +232,9 @@ def _nothing_told(mood: Mood) -> list[str]:
 
 def _facts(recording: Recording, settings: Settings, span: Span, measured: Measured) -> Facts:
     absent = {m: "not_asked" for m in DEFAULT if m not in settings.only}
+    bundles = registry.bundles()
     models = [e.as_model() for e in weights.entries() if e.name in measured.models]
-    bundles = [registry.load("fusions", "late-v0").open_bundle()]
+    models += [bundles[m].as_model() for m in measured.models if m in bundles]
     return Facts(
         recording=recording.name,
         duration_s=recording.duration_s,
@@ -237,7 +256,7 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
                 name: metadata.version(name) for name in ("numpy", "av", "onnxruntime", "ai-edge-litert", "pyarrow")
             },
             "models": models,
-            "fusion": {**bundles[0].manifest},
+            "fusion": {**bundles["late-v0"].manifest},
         },
         warnings=(*recording.warnings, *measured.warnings),
         models=tuple(models),

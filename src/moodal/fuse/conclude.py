@@ -171,12 +171,15 @@ def _evidence(
     """For each subject and modality the cells that the fusion reads."""
     shared: dict[str, Cells] = {}
     faces: dict[str, Cells] = {}
+    # The last sample holds on, but not beyond what was analysed.
+    inside = Timeline([facts.span]).mask(grid.middles)
     for modality, name in TRACKS.items():
         found = tracks.get(name) if modality in facts.modalities else None
         rows = {s: _fields(found[s], FIELDS[modality]) for s in found.subjects} if found is not None else {}
         width = late.smoothing_s[modality]
         cells = {
-            s: smooth(on_grid(t, grid, len(FIELDS[modality])), grid, width, causal=causal) for s, t in rows.items()
+            s: smooth(on_grid(t, grid, len(FIELDS[modality])).only(inside), grid, width, causal=causal)
+            for s, t in rows.items()
         }
         if modality == "face":
             faces = cells
