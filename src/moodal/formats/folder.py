@@ -14,6 +14,7 @@ from moodal.core.mood import SCHEMA, Mood, MoodGap, SubjectMood, Word
 from moodal.core.scheme import scheme
 from moodal.core.stream import Stream
 
+from .columns import arrow_table, numpy_column
 from .files import disk_errors, json_text, write_text
 from .tables import TrackReader
 
@@ -74,18 +75,20 @@ def _notes(mood: Mood) -> dict[str, Any]:
 
 
 def _parquet(path: Path, columns: dict[str, Any], notes: dict[str, Any] | None = None) -> None:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays = {
-        name: pa.array(list(values), pa.string()) if values.dtype == object else pa.array(values, from_pandas=True)
-        for name, values in columns.items()
-    }
-    table = pa.table(arrays)
-    if notes is not None:
-        table = table.replace_schema_metadata({"moodal": json.dumps(notes, ensure_ascii=False)})
+    told = None if notes is None else {"moodal": json.dumps(notes, ensure_ascii=False)}
+    table = arrow_table(columns, told)
     with disk_errors(path):
         pq.write_table(table, path, compression="zstd")
+
+
+def _read(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    # Not read_table, which loads pyarrow's data sets and, with them, pandas.
+    with pq.ParquetFile(path) as file:
+        return file.read()
 
 
 def load(path: str | Path) -> Mood:
@@ -96,21 +99,20 @@ def load(path: str | Path) -> Mood:
     InputError : no such folder, not a Mood, damaged, or of a newer schema.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     folder = Path(path)
     if not (folder / "mood.parquet").is_file():
         what = "is not a saved Mood (no mood.parquet in it)" if folder.is_dir() else "no such folder"
         raise InputError(what, where=str(folder), fix="Make one with: moodal analyze RECORDING")
     try:
-        table = pq.read_table(folder / "mood.parquet")
+        table = _read(folder / "mood.parquet")
         notes = json.loads(table.schema.metadata[b"moodal"])
         if notes["schema"] > SCHEMA:
             raise InputError(
                 f"was written by a newer moodal (schema {notes['schema']})", where=str(folder), fix="Update moodal."
             )
-        words = pq.read_table(folder / "words.parquet").to_pylist()
-        gaps = pq.read_table(folder / "gaps.parquet").to_pylist()
+        words = _read(folder / "words.parquet").to_pylist()
+        gaps = _read(folder / "gaps.parquet").to_pylist()
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         return _mood(folder, table, notes, words, gaps, provenance)
     except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
@@ -118,7 +120,7 @@ def load(path: str | Path) -> Mood:
 
 
 def _mood(folder: Path, table: Any, notes: Any, words: Any, gaps: Any, provenance: Any) -> Mood:
-    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names if name != "subject"}
+    columns = {name: numpy_column(table[name]) for name in table.column_names if name != "subject"}
     n, modalities = notes["cells"], tuple(notes["modalities"])
     subjects = {}
     for i, (subject, seen) in enumerate(notes["subjects"].items()):

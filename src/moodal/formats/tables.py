@@ -20,6 +20,7 @@ import numpy as np
 from moodal.core.errors import InputError, UsageError
 from moodal.core.track import Field, Gap, Piece, Track, TrackSet, TrackSpec, merge_gaps
 
+from .columns import arrow_table, numpy_column, rows_where
 from .files import disk_errors, write_text
 
 __all__ = ["TrackReader", "TrackWriter", "csv_text", "write_table"]
@@ -90,20 +91,8 @@ def _piece(track: Track) -> Piece:
 
 
 def _table(track: Track) -> Any:
-    import pyarrow as pa
-
-    columns = track.columns()
-    arrays = {}
-    for name, values in columns.items():
-        if name in ("subject", "text"):
-            arrays[name] = pa.array(list(values), pa.string())
-        elif name in ("time_s", "end_s"):
-            arrays[name] = pa.array(np.asarray(values, np.float64))
-        else:
-            # NaN is this table's "missing": null says so to every other reader.
-            values = np.ascontiguousarray(values, np.float32)
-            arrays[name] = pa.array(values, from_pandas=True)
-    return pa.table(arrays)
+    kinds = {"subject": object, "text": object, "time_s": np.float64, "end_s": np.float64}
+    return arrow_table({name: np.asarray(v, kinds.get(name, np.float32)) for name, v in track.columns().items()})
 
 
 class TrackWriter:
@@ -213,12 +202,10 @@ class TrackReader(Mapping[str, TrackSet]):
 
 
 def _track(spec: TrackSpec, subject: str, table: Any, gaps: list[list[Any]]) -> Track:
-    import pyarrow.compute as pc
-
-    rows = table.filter(pc.equal(table["subject"], subject))
+    rows = rows_where(table, "subject", subject)
 
     def column(name: str, dtype: Any = np.float32) -> Any:
-        return np.asarray(rows[name].to_numpy(), dtype)
+        return np.asarray(numpy_column(rows[name]), dtype)
 
     fields = [column(f) for f in spec.columns]
     return Track(
@@ -256,19 +243,14 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     if path.suffix != ".parquet":
         write_text(path, csv_text(columns))
         return
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays = {}
-    for name, values in columns.items():
-        array = np.asarray(values)
-        texts = array.dtype.kind in "OU"
-        arrays[name] = pa.array([str(v) for v in values], pa.string()) if texts else pa.array(array, from_pandas=True)
+    table = arrow_table(columns)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
         try:
-            pq.write_table(pa.table(arrays), part, compression="zstd")
+            pq.write_table(table, part, compression="zstd")
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
