@@ -136,11 +136,13 @@ class FaceExtractor:
         assert isinstance(chunk, PictureChunk)
         rate = self.context.options.get("fps")
         notes: list[FrameNote] = []
-        for time, end, frame in zip(chunk.times.tolist(), chunk.ends.tolist(), chunk.frames, strict=True):
-            if rate is not None and time < self._next - 1e-6:
-                continue
-            self._next = time + 1 / rate if rate is not None else time
-            notes += self.tracker.push(frame, time, end)
+        kept = []
+        for row in zip(chunk.times.tolist(), chunk.ends.tolist(), chunk.frames, strict=True):
+            if rate is None or row[0] >= self._next - 1e-6:
+                self._next = row[0] + (1 / rate if rate is not None else 0.0)
+                kept.append(row)
+        for k, (time, end, frame) in enumerate(kept):
+            notes += self.tracker.push(frame, time, end, kept[k + 1][2] if k + 1 < len(kept) else None)
             self._shape = (frame.shape[1], frame.shape[0], chunk.scale)
         if notes:
             self._waiting.append(self._worker.submit(self._measure, notes, self._shape))

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 
-__all__ = ["BLENDSHAPES", "BlendshapeNet", "Detector", "MeshNet", "crop_of_box", "crop_of_points", "overlap"]
+from .crops import SIDE, Frame
 
-Frame = npt.NDArray[np.uint8]
+__all__ = ["BLENDSHAPES", "BlendshapeNet", "Detector", "MeshNet", "overlap"]
 
 BLENDSHAPES = (
     "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
@@ -41,12 +40,6 @@ _BLENDSHAPE_POINTS = np.array(
         382, 384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, *range(468, 478),
     ]
 )  # fmt: skip
-
-#: Outer corners of the eyes: the line between them is level in an upright face.
-EYE_CORNERS = (33, 263)
-#: Side of the mesh's square over the longer side of the points before.
-_MARGIN = 1.5
-_MESH_SIDE = 256
 
 
 def _anchors(side: int, layers: Sequence[tuple[int, int]]) -> FloatArray:
@@ -123,63 +116,27 @@ def _suppress(scores: FloatArray, boxes: FloatArray, points: FloatArray) -> list
     return found
 
 
-def crop_of_box(box: FloatArray, points: FloatArray) -> FloatArray:
-    """Mesh square ``(x, y, side, angle)`` of a detection: its centre, 1.5 × its longer side, eyes level."""
-    turn = points[1] - points[0]
-    side = _MARGIN * max(box[2], box[3])
-    return np.array([box[0] + box[2] / 2, box[1] + box[3] / 2, side, np.arctan2(turn[1], turn[0])])
-
-
-def crop_of_points(points: FloatArray) -> FloatArray:
-    """Mesh square ``(x, y, side, angle)`` around the points ``(478, ≥2)`` of the frame before."""
-    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    turn = points[EYE_CORNERS[1], :2] - points[EYE_CORNERS[0], :2]
-    side = _MARGIN * float((high - low).max())
-    return np.array([*((low + high) / 2), side, np.arctan2(turn[1], turn[0])])
-
-
 class MeshNet:
-    """478 points of one face in a turned square of the frame."""
+    """478 points of one face in a square that was cut out of the frame."""
 
     def __init__(self, interpreter: Any) -> None:
         self.net = interpreter
         self._input = interpreter.get_input_details()[0]["index"]
         details = {tuple(d["shape"]): d["index"] for d in interpreter.get_output_details()}
         self._points, self._presence = details[(1, 1, 1, 1434)], details[(1, 1, 1, 1)]
-        self._feed = np.empty((1, _MESH_SIDE, _MESH_SIDE, 3), np.float32)
+        self._feed = np.empty((1, SIDE, SIDE, 3), np.float32)
 
-    def __call__(self, frame: Frame, crop: FloatArray) -> tuple[FloatArray, float, Frame]:
-        """Points ``(478, 3)`` float32 in the frame's pixels, the presence logit, and the crop itself."""
-        pixels = _warp(frame, crop)
+    def __call__(self, pixels: Frame, crop: FloatArray) -> tuple[FloatArray, float]:
+        """Points ``(478, 3)`` float32 in the frame's pixels, and the presence logit."""
         np.multiply(pixels, np.float32(1 / 255), out=self._feed[0])
         self.net.set_tensor(self._input, self._feed)
         self.net.invoke()
-        raw = self.net.get_tensor(self._points).reshape(478, 3) / _MESH_SIDE
+        raw = self.net.get_tensor(self._points).reshape(478, 3) / SIDE
         x, y, side, angle = crop
         cos, sin = np.cos(angle) * side, np.sin(angle) * side
         dx, dy = raw[:, 0] - 0.5, raw[:, 1] - 0.5
         points = np.stack([x + cos * dx - sin * dy, y + sin * dx + cos * dy, raw[:, 2] * side], axis=1)
-        return points.astype(np.float32), float(self.net.get_tensor(self._presence).ravel()[0]), pixels
-
-
-def _warp(frame: Frame, crop: FloatArray) -> Frame:
-    """The turned square as ``(256, 256, 3)``; what lies outside the frame is black."""
-    from PIL import Image
-
-    x, y, side, angle = (float(v) for v in crop)
-    reach = side * (abs(np.cos(angle)) + abs(np.sin(angle))) / 2 + 2
-    left, top = max(0, int(x - reach)), max(0, int(y - reach))
-    part = frame[top : max(top + 1, int(y + reach) + 1), left : max(left + 1, int(x + reach) + 1)]
-    if not part.size:
-        return np.zeros((_MESH_SIDE, _MESH_SIDE, 3), np.uint8)
-    step = side / _MESH_SIDE
-    cos, sin = np.cos(angle) * step, np.sin(angle) * step
-    half = _MESH_SIDE / 2
-    matrix = (cos, -sin, x - left - half * (cos - sin), sin, cos, y - top - half * (sin + cos))
-    turned = Image.fromarray(part).transform(
-        (_MESH_SIDE, _MESH_SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
-    )
-    return np.asarray(turned)
+        return points.astype(np.float32), float(self.net.get_tensor(self._presence).ravel()[0])
 
 
 class BlendshapeNet:

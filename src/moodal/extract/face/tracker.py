@@ -15,7 +15,8 @@ import numpy.typing as npt
 from moodal.core.clock import FloatArray
 from moodal.dsp.face_geometry import picture_quality
 
-from .nets import Detector, Frame, MeshNet, crop_of_box, crop_of_points, overlap
+from .crops import Cutter, Frame, crop_of_box, crop_of_points, cut_out
+from .nets import Detector, MeshNet, overlap
 
 __all__ = ["FrameNote", "Seen", "Tracker", "box_of"]
 
@@ -41,7 +42,7 @@ _STIFF = np.array(
 
 @dataclass
 class Seen:
-    """One person in one frame: points ``(478, 3)`` px, presence logit, crop square and its pixels."""
+    """One person in one frame: points ``(478, 3)`` px, presence logit, and the pixels they were read from."""
 
     points: FloatArray
     presence: float
@@ -50,9 +51,10 @@ class Seen:
 
 @dataclass
 class _Face:
-    """A face being followed; ``person`` is empty until it is confirmed."""
+    """A face being followed in its square; ``person`` is empty until it is confirmed."""
 
     points: FloatArray
+    square: FloatArray
     since: float
     person: str = ""
     held: list[tuple[int, Seen]] = field(default_factory=list)
@@ -113,9 +115,15 @@ class Tracker:
         self._look_at = -np.inf
         self._lost_at = -np.inf
         self._thumb: npt.NDArray[np.float32] | None = None
+        self._cut = Cutter()
 
-    def push(self, frame: Frame, time: float, end: float) -> list[FrameNote]:
-        """Follow, look for newcomers, and give the notes that became final."""
+    def push(self, frame: Frame, time: float, end: float, following: Frame | None = None) -> list[FrameNote]:
+        """Follow, look for newcomers, and give the notes that became final.
+
+        ``following`` is the next frame where it is there already: work begins on it meanwhile.
+        """
+        if following is not None:
+            self._cut.ahead(following, [face.square for face in self.faces])
         thumb = _thumbnail(frame)
         cut = self._thumb is not None and float(np.abs(thumb - self._thumb).mean()) > CUT
         self._thumb = thumb
@@ -126,6 +134,7 @@ class Tracker:
         searching = not self.faces or time - self._lost_at < SHORT_S
         if self.still or time >= self._look_at or searching or cut:
             self._search(frame, note, index, thorough=self.still or time >= self._look_at)
+        self._cut.forget(frame)
         self._confirm(time)
         return self._final()
 
@@ -143,7 +152,8 @@ class Tracker:
             if note.cut:
                 self._lost_at = note.time
                 continue
-            points, presence, crop = self.mesh(frame, crop_of_points(face.points))
+            crop = self._cut(frame, face.square)
+            points, presence = self.mesh(crop, face.square)
             box = box_of(points)
             twice = any(overlap(box, box_of(other.points)) > 0.5 for other in kept)
             if presence <= FOLLOWED or twice or not _inside(box, frame):
@@ -151,7 +161,7 @@ class Tracker:
                 if _blurred(crop):
                     note.blurred.add(face.person)
                 continue
-            face.points = points
+            face.points, face.square = points, crop_of_points(points, face.square)
             self._keep(face, note, index, Seen(points, presence, crop))
             kept.append(face)
         self.faces = kept
@@ -179,13 +189,16 @@ class Tracker:
         for _, box, points in found:
             if any(overlap(box, box_of(f.points)) > 0.2 for f in self.faces):
                 continue
-            first, _, _ = self.mesh(frame, crop_of_box(box, points))
-            mesh, presence, crop = self.mesh(frame, crop_of_points(first))
+            square = crop_of_box(box, points)
+            first, _ = self.mesh(cut_out(frame, square), square)
+            square = crop_of_points(first)
+            crop = cut_out(frame, square)
+            mesh, presence = self.mesh(crop, square)
             place = box_of(mesh)
             near = self._near(place, note.time)
             if presence < (AGAIN if near else FOUND) or any(overlap(place, box_of(f.points)) > 0.2 for f in self.faces):
                 continue
-            face = _Face(mesh, note.time, near or "")
+            face = _Face(mesh, crop_of_points(mesh, square), note.time, near or "")
             self.faces.append(face)
             self._keep(face, note, index, Seen(mesh, presence, crop))
 
