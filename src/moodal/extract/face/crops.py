@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
-
 import numpy as np
 import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 
-__all__ = ["SIDE", "Cutter", "crop_of_box", "crop_of_points", "cut_out"]
+__all__ = ["SIDE", "Frame", "crop_of_box", "crop_of_points", "cut_out"]
 
 Frame = npt.NDArray[np.uint8]
 
@@ -20,7 +18,7 @@ EYE_CORNERS = (33, 263)
 #: Side of the square over the longer side of the face's points.
 _MARGIN = 1.5
 #: A square stays where it is until the face strays from its middle by this share of its side, changes its
-#: size by this share or tilts by this angle. The net does not mind, and an unmoved square can be cut ahead.
+#: size by this share or tilts by this angle. The net does not mind, and what an unmoved square holds can be read ahead.
 _STRAY, _GROWN, _TILTED = 0.04, 0.08, np.radians(4.0)
 #: Faces tilted less than this are cut upright: a copy and a scaling, four times as fast as a turn.
 _UPRIGHT = np.radians(4.0)
@@ -92,29 +90,3 @@ def _turned(frame: Frame, x: float, y: float, side: float, angle: float) -> Fram
     matrix = (cos, -sin, x - left - half * (cos - sin), sin, cos, y - top - half * (sin + cos))
     turned = Image.fromarray(part).transform((SIDE, SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
     return np.asarray(turned)
-
-
-class Cutter:
-    """Cuts squares out of the frame that comes next while the mesh is busy with the one that is there.
-
-    What comes out is the same with or without: only who waits for whom differs.
-    """
-
-    def __init__(self) -> None:
-        self._worker = ThreadPoolExecutor(1)
-        self._ready: dict[tuple[int, int], tuple[Frame, FloatArray, Future[Frame]]] = {}
-
-    def ahead(self, frame: Frame, crops: list[FloatArray]) -> None:
-        """Begin to cut ``crops`` out of a frame that will be asked for next."""
-        self._ready = {key: row for key, row in self._ready.items() if row[0] is not frame}
-        for crop in crops:
-            self._ready[id(frame), id(crop)] = frame, crop, self._worker.submit(cut_out, frame, crop)
-
-    def __call__(self, frame: Frame, crop: FloatArray) -> Frame:
-        """The square, from what was cut ahead where it is the same one."""
-        row = self._ready.pop((id(frame), id(crop)), None)
-        return cut_out(frame, crop) if row is None else row[2].result()
-
-    def forget(self, frame: Frame) -> None:
-        """Nothing more will be asked of this frame."""
-        self._ready = {key: row for key, row in self._ready.items() if row[0] is not frame}

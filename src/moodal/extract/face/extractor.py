@@ -21,6 +21,7 @@ from moodal.core.track import NOBODY, Gap, Piece
 from moodal.dsp.face_expression import action_units, expression
 from moodal.dsp.face_geometry import box, eye_openness, gaze, head_pose, picture_quality
 
+from .ahead import Mesher
 from .nets import BLENDSHAPES, BlendshapeNet, Detector, MeshNet
 from .tracker import FrameNote, Seen, Tracker
 from .tracks import TRACKS
@@ -121,7 +122,8 @@ class FaceExtractor:
         self.context = context
         short = Detector(weights.litert("face-detector-short"), full=False)
         full = Detector(weights.litert("face-detector-full"), full=True)
-        self.tracker = Tracker(short, full, MeshNet(weights.litert("face-landmarks")), still=context.still)
+        mesh = Mesher(*(MeshNet(weights.litert("face-landmarks")) for _ in range(2)))
+        self.tracker = Tracker(short, full, mesh, still=context.still)
         self.blendshapes = BlendshapeNet(weights.litert("face-blendshapes"))
         self.runs: dict[str, _Run] = {NOBODY: _Run("", context.span.start)}
         self.lids: dict[str, _Lids] = {}

@@ -1,8 +1,8 @@
 """Who is in each frame: found once, followed by landmarks, known again after an absence.
 
 A face is followed from frame to frame by the mesh alone; detectors run twice a second for newcomers,
-and at every frame while somebody has just been lost. Everything is causal and depends on the frames
-and their times only, so that chunks leave no trace.
+and many times a second while nobody is there or somebody has just been lost. Everything is causal and
+depends on the frames and their times only, so that chunks leave no trace.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy.typing as npt
 from moodal.core.clock import FloatArray
 from moodal.dsp.face_geometry import picture_quality
 
-from .crops import Cutter, Frame, crop_of_box, crop_of_points, cut_out
-from .nets import Detector, MeshNet, overlap
+from .ahead import Mesher
+from .crops import Frame, crop_of_box, crop_of_points
+from .nets import Detector, overlap
 
 __all__ = ["FrameNote", "Seen", "Tracker", "box_of"]
 
@@ -26,8 +27,12 @@ FOUND, FOLLOWED, AGAIN = 10.0, 0.0, 5.0
 CONFIRM_S = 0.2
 #: Newcomers are looked for this often while everybody known is being followed.
 LOOK_S = 0.5
+#: Where nobody is in view or somebody was just lost, this often: at every frame of a slow film.
+SEARCH_S = 0.08
 #: Where somebody was lost, a face within this time and about a face's width is the same one.
 SHORT_S = 2.0
+#: A square that did not move for so many frames is guessed not to move at the next one.
+STEADY = 2
 #: Distance of shape descriptors (see `descriptor`) below which a face is a known person's.
 SAME_SHAPE, SAME_SHAPE_ALONE = 0.055, 0.09
 #: Sharpness (grey levels) below which a face that was lost was lost to blur.
@@ -55,6 +60,7 @@ class _Face:
 
     points: FloatArray
     square: FloatArray
+    steady: int  #: frames since the square moved
     since: float
     person: str = ""
     held: list[tuple[int, Seen]] = field(default_factory=list)
@@ -106,24 +112,25 @@ def _distance(a: FloatArray, b: FloatArray) -> float:
 class Tracker:
     """Frames in, `FrameNote` out; a note is held back until every newcomer in it is confirmed or gone."""
 
-    def __init__(self, short: Detector, full: Detector, mesh: MeshNet, *, still: bool = False) -> None:
+    def __init__(self, short: Detector, full: Detector, mesh: Mesher, *, still: bool = False) -> None:
         self.short, self.full, self.mesh, self.still = short, full, mesh, still
         self.faces: list[_Face] = []
         self.people: dict[str, _Person] = {}
         self._notes: list[FrameNote] = []
         self._first = 0  # index of the first note still held
         self._look_at = -np.inf
+        self._searched_at = -np.inf
         self._lost_at = -np.inf
         self._thumb: npt.NDArray[np.float32] | None = None
-        self._cut = Cutter()
 
     def push(self, frame: Frame, time: float, end: float, following: Frame | None = None) -> list[FrameNote]:
         """Follow, look for newcomers, and give the notes that became final.
 
         ``following`` is the next frame where it is there already: work begins on it meanwhile.
         """
-        if following is not None:
-            self._cut.ahead(following, [face.square for face in self.faces])
+        # Every other frame is read ahead while this one is: more would only wait for one another.
+        if following is not None and not self.mesh.begun(frame):
+            self.mesh.begin(following, [face.square for face in self.faces if face.steady >= STEADY])
         thumb = _thumbnail(frame)
         cut = self._thumb is not None and float(np.abs(thumb - self._thumb).mean()) > CUT
         self._thumb = thumb
@@ -131,10 +138,9 @@ class Tracker:
         index = self._first + len(self._notes)
         self._notes.append(note)
         self._follow(frame, note, index)
-        searching = not self.faces or time - self._lost_at < SHORT_S
+        searching = (not self.faces or time - self._lost_at < SHORT_S) and time - self._searched_at >= SEARCH_S
         if self.still or time >= self._look_at or searching or cut:
             self._search(frame, note, index, thorough=self.still or time >= self._look_at)
-        self._cut.forget(frame)
         self._confirm(time)
         return self._final()
 
@@ -152,8 +158,7 @@ class Tracker:
             if note.cut:
                 self._lost_at = note.time
                 continue
-            crop = self._cut(frame, face.square)
-            points, presence = self.mesh(crop, face.square)
+            points, presence, crop = self.mesh(frame, face.square)
             box = box_of(points)
             twice = any(overlap(box, box_of(other.points)) > 0.5 for other in kept)
             if presence <= FOLLOWED or twice or not _inside(box, frame):
@@ -161,7 +166,9 @@ class Tracker:
                 if _blurred(crop):
                     note.blurred.add(face.person)
                 continue
-            face.points, face.square = points, crop_of_points(points, face.square)
+            square = crop_of_points(points, face.square)
+            face.steady = face.steady + 1 if square is face.square else 0
+            face.points, face.square = points, square
             self._keep(face, note, index, Seen(points, presence, crop))
             kept.append(face)
         self.faces = kept
@@ -184,21 +191,20 @@ class Tracker:
             found = found + self.full(frame)
         if self.still and not found:
             found = self._tiles(frame)
+        self._searched_at = note.time
         if thorough:
             self._look_at = note.time + LOOK_S
         for _, box, points in found:
             if any(overlap(box, box_of(f.points)) > 0.2 for f in self.faces):
                 continue
             square = crop_of_box(box, points)
-            first, _ = self.mesh(cut_out(frame, square), square)
-            square = crop_of_points(first)
-            crop = cut_out(frame, square)
-            mesh, presence = self.mesh(crop, square)
+            square = crop_of_points(self.mesh(frame, square)[0])
+            mesh, presence, crop = self.mesh(frame, square)
             place = box_of(mesh)
             near = self._near(place, note.time)
             if presence < (AGAIN if near else FOUND) or any(overlap(place, box_of(f.points)) > 0.2 for f in self.faces):
                 continue
-            face = _Face(mesh, crop_of_points(mesh, square), note.time, near or "")
+            face = _Face(mesh, crop_of_points(mesh, square), 0, note.time, near or "")
             self.faces.append(face)
             self._keep(face, note, index, Seen(mesh, presence, crop))
 
