@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from moodal.core.mood import Mood
-from moodal.page import story
+from moodal.page import story, words
 from moods import make_mood
 from page_moods import STATES, nobody_mood, only, still_mood, text_mood, with_states
 
@@ -22,9 +24,35 @@ def test_two_states() -> None:
     assert sentence(mood) == " displays sadness from 0:10 and neutral or happiness from 0:40."
 
 
-def test_a_state_from_the_start_needs_no_time_and_one_that_returns_is_named_again() -> None:
+def test_a_state_that_returns_after_another_is_named_again() -> None:
     mood = with_states([(0, 30, ("neutral",)), (30, 60, ("anger",)), (60, 100, ("neutral",))])
-    assert sentence(mood) == " displays neutral, from 0:30 anger and from 1:00 again neutral."
+    assert sentence(mood) == " displays neutral from the start, anger from 0:30 and neutral again from 1:00."
+
+
+def test_a_state_that_only_pauses_is_named_once_and_its_returns_are_links() -> None:
+    happy = ("happiness",)
+    mood = with_states([(0, 20, happy), (30, 45, happy), (60, 75, happy), (85, 100, happy)])
+    assert sentence(mood) == " displays happiness from the start and again from 0:30, 1:00 and 1:25."
+    links = [p for p in story.tell(mood, mood.summary()).sentences[0][1] if isinstance(p, story.Link)]
+    assert [(p.text, p.t) for p in links] == [("happiness", 0.0), ("0:30", 30.0), ("1:00", 60.0), ("1:25", 85.0)]
+    many = with_states([(at, at + 7, happy) for at in range(10, 90, 13)])
+    assert sentence(many) == " displays happiness from 0:10 and again from 0:23, 0:36, 0:49 and 3 more times."
+
+
+def test_a_pause_inside_a_longer_sentence() -> None:
+    mood = with_states([(10, 30, ("fear",)), (40, 60, ("fear",)), (60, 90, ("anger",))])
+    assert sentence(mood) == " displays fear from 0:10 and again from 0:40, and anger from 1:00."
+    assert sentence(with_states([(0, 40, ("fear",)), (40, 100, ("anger",))])) == " displays fear, and from 0:40 anger."
+
+
+def test_what_the_recording_never_had_does_not_explain_a_gap_that_something_else_explains() -> None:
+    mood = with_states([(0, 50, ("fear",))])
+    mood = replace(mood, gaps=tuple(g if g.modality == "face" else replace(g, reason="no_stream") for g in mood.gaps))
+    why = "".join(p.text if isinstance(p, story.Who) else p for p in story.tell(mood, mood.summary()).cannot)
+    assert why.endswith("mostly because the face was covered.")
+    assert words.because_all(["the recording has no picture", "nobody spoke", "the recording has no sound"]) == (
+        "the recording has no picture and no sound, and nobody spoke"
+    )
 
 
 def test_one_state_says_until_when() -> None:
@@ -41,7 +69,9 @@ def test_at_most_four_states_the_longest_in_order_of_time() -> None:
         states.append((at, at + length, (label,)))
         at += length
     text = sentence(with_states(states))
-    assert text == " displays neutral, from 0:26 sadness, from 0:53 disgust, from 1:13 happiness and 2 more changes."
+    assert text == (
+        " displays neutral from the start, sadness from 0:26, disgust from 0:53, happiness from 1:13 and 2 more changes."
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from moodal.core import registry
@@ -133,11 +133,12 @@ def _load(
         result.withheld[modality] = "no_stream"
         return None
     try:
-        extractor = spec.make(context)
+        extractor = spec.make(replace(context, options={**context.options, "reads": stream.kind}))
     except (ModelError, MissingExtra) as error:
         result.withheld[modality] = "no_model"
         result.warnings.append(str(error))
-        result.failed = True
+        # Going without an optional package is a choice; a model that should be there and is not is a fault.
+        result.failed = result.failed or isinstance(error, ModelError)
         return None
     passes.setdefault(stream.name, []).append(extractor)
     result.models += [m for m in spec.models if m not in result.models]

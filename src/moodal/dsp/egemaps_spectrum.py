@@ -51,6 +51,14 @@ def _mel() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
 
 
 @cache
+def _htk_bank() -> npt.NDArray[np.float32]:
+    """The filters as HTK cuts them: bins below 1.5 bins above the lowest frequency have no share ``(257, 26)``."""
+    bank = _mel()[0].copy()
+    bank[:2] = 0
+    return bank
+
+
+@cache
 def _cepstrum() -> npt.NDArray[np.float32]:
     """Cosine transform of 26 log bands to MFCC 1 to 4, liftered by 22: ``(26, 4)``."""
     k = np.arange(1, 5)
@@ -95,7 +103,7 @@ def spectral_descriptors(
     first = magnitude[:1] if before is None else np.sqrt(before[None, :161])
     change = np.diff(magnitude, axis=0, prepend=first)
     flux = np.sqrt(np.einsum("ij,ij->i", change, change) / 160)
-    mfcc = np.log(np.maximum(bands * np.float32(_HTK), 1e-8)) @ _cepstrum()
+    mfcc = np.log(np.maximum((power @ _htk_bank()) * np.float32(_HTK), 1e-8)) @ _cepstrum()
     level = 20 * np.log10(np.maximum(rms(block), 1e-7))
     out = np.column_stack([loudness, alpha, hammarberg, slopes, flux, mfcc, level]).astype(np.float32)
     out[silent, 1:5] = np.nan

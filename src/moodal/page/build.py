@@ -83,7 +83,9 @@ def _sentences(mood: Mood, told: story.Story) -> str:
         )
         rows.append(f'<p class="sentence">{mark(order.index(subject))}{_name(mood, subject)}{text}</p>')
     if told.more:
-        rows.append(f'<p class="sentence more"><a href="#tracks">{escape(told.more)}</a></p>')
+        rows.append(
+            f'<p class="sentence more"><a href="#{"stage" if mood.still else "tracks"}">{escape(told.more)}</a></p>'
+        )
     if not mood.subjects:
         rows.append(f'<p class="sentence">{escape("".join(map(str, told.cannot)))}</p>')
     rows += [f'<p class="state">{escape(note)}</p>' for note in told.notes]
@@ -160,19 +162,32 @@ def _segments(mood: Mood, summary: dict[str, Any]) -> str:
     return _table("Every stretch of like state", head, rows, "summary.json")
 
 
-def _gaps(mood: Mood) -> str:
-    rows = []
+def _gap_rows(mood: Mood) -> list[list[str]]:
+    """Every gap as cells of HTML; those that say the same at the same time about one subject are one row."""
     order = {name: i for i, name in enumerate(mood.subjects)}
-    fused = [(g.start, order[s.id], s.id, "all", f"we cannot tell ({pack.fused_words(g)})", g.end)
-             for s in mood.subjects.values() for g in story.fused_gaps(mood, s)]  # fmt: skip
-    single = [(g.start, order.get(g.subject, -1), g.subject, g.modality, words.reason_text(g.reason, g.modality), g.end)
-              for g in mood.gaps]  # fmt: skip
-    for start, index, subject, modality, reason, end in sorted(fused + single, key=lambda r: (r[0], r[1], r[3])):
+    merged: dict[tuple[int, int, int, str, str], list[str]] = {}
+    for s in mood.subjects.values():
+        for f in story.fused_gaps(mood, s):
+            key = (
+                pack.millis(f.start),
+                order[s.id],
+                pack.millis(f.end),
+                s.id,
+                f"we cannot tell ({pack.fused_words(f)})",
+            )
+            merged[key] = ["all"]
+    rank = {m: i for i, m in enumerate(mood.modalities)}
+    for g in sorted(mood.gaps, key=lambda g: (g.start, rank.get(g.modality, -1))):
+        reason = words.reason_here(g.reason, g.modality, whole=pack.lasts(g, mood))
+        key = (pack.millis(g.start), order.get(g.subject, -1), pack.millis(g.end), g.subject, reason)
+        merged.setdefault(key, []).append(g.modality)
+    rows = []
+    for (start, index, end, subject, reason), named in sorted(merged.items(), key=lambda item: (item[0][:2], item[1])):
         who = f"{mark(index)} {_name(mood, subject)}" if index >= 0 else escape(words.person_name(""))
-        length = words.length_text(end - start, clock=mood.clock)
-        rows.append([escape(x) for x in (_moment(mood, start, end), modality, reason, length)])
-        rows[-1].insert(1, who)
-    return _table("Every gap, and why", ("When", "Who", "Modality", "Reason", "Length"), rows, "gaps.parquet")
+        length = words.length_text((end - start) / 1000, clock=mood.clock)
+        when = _moment(mood, start / 1000, end / 1000)
+        rows.append([escape(when), who, *(escape(x) for x in (words.joined(named), reason, length))])
+    return rows
 
 
 def _symbols() -> str:
@@ -199,13 +214,16 @@ def render(mood: Mood, *, media: str | None = None) -> str:
     told = story.tell(mood, summary)
     data = pack.page_data(mood, media, signals, where)
     slim = {**summary, "words": [], "gaps": [], "subjects": [{**s, "gaps": []} for s in summary["subjects"]]}
-    count = len(mood.gaps) + sum(len(s["fused"]) for s in data["subjects"])
+    gap_rows = _gap_rows(mood)
+    count = len(gap_rows)
     all_gaps = (
         f'<a href="#gaps">{escape("All " + words.plural(count, "gap") if count != 1 else "The gap")}</a>'
         if count
         else ""
     )
-    unique = list(dict.fromkeys(mood.warnings))
+    # Where nothing is told the sentence says so, and why, in words; the warning would say it in codes.
+    silent = "" if any(s.told.any() for s in mood.subjects.values()) else f"{mood.recording}: nothing could be told"
+    unique = [w for w in dict.fromkeys(mood.warnings) if not silent or not w.startswith(silent)]
     parts = {
         "policy": escape(policy(), quote=True),
         "title": escape(f"{mood.recording}: displayed emotion"),
@@ -219,7 +237,7 @@ def render(mood: Mood, *, media: str | None = None) -> str:
         "rests": rests.rests_on(mood),
         "footer": rests.footer(mood, data["step"]),
         "segments": _segments(mood, summary) if summary["subjects"] else "",
-        "gaps": _gaps(mood),
+        "gaps": _table("Every gap, and why", ("When", "Who", "Modality", "Reason", "Length"), gap_rows, "gaps.parquet"),
         "data": pack.inline_json(data),
         "summary": pack.inline_json(slim),
         "provenance": pack.inline_json(rests.plain(mood.provenance)),

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moodal.core.mood import Mood, SubjectMood
+from moodal.core.mood import Mood, MoodGap, SubjectMood
 from moodal.core.scheme import scheme
 from moodal.core.track import Track
 
 from . import story, words
 
-__all__ = ["DISPLAY_ORDER", "MAX_CELLS", "inline_json", "page_data", "page_grid", "summary_object"]
+__all__ = ["DISPLAY_ORDER", "MAX_CELLS", "inline_json", "lasts", "millis", "page_data", "page_grid", "summary_object"]
 
 #: Cells of all subjects together that the page holds at most.
 MAX_CELLS = 120_000
@@ -211,7 +211,8 @@ def _codec(mood: Mood, kind: str) -> str:
     return next((str(s.info.get("codec", "")) for s in mood.streams if s.kind == kind), "")
 
 
-def _millis(seconds: float) -> int:
+def millis(seconds: float) -> int:
+    """Whole milliseconds, the page's unit of time."""
     return round(seconds * 1000)
 
 
@@ -239,7 +240,7 @@ def page_data(
                 "sums": story.sum_texts(mood, total),
                 "cannot_s": round(total.cannot, 4),
                 "fused": [
-                    [_millis(g.start), _millis(g.end), fused_words(g)] for g in story.fused_gaps(mood, subject)
+                    [millis(g.start), millis(g.end), fused_words(g)] for g in story.fused_gaps(mood, subject)
                 ],
                 **entry,
             }
@@ -267,21 +268,26 @@ def page_data(
         "gaps": {
             "s": [order.get(g.subject, -1) for g in gaps],
             "m": [mood.modalities.index(g.modality) if g.modality in mood.modalities else -1 for g in gaps],
-            "a": [_millis(g.start) for g in gaps],
-            "b": [_millis(g.end) for g in gaps],
+            "a": [millis(g.start) for g in gaps],
+            "b": [millis(g.end) for g in gaps],
             "r": [g.reason for g in gaps],
         },
         "reasons": {
             f"{g.modality} {g.reason}": words.reason_text(g.reason, g.modality) for g in gaps
         },
         "words": {
-            "t": [_millis(w.start) for w in mood.words],
-            "e": [_millis(w.end) for w in mood.words],
+            "t": [millis(w.start) for w in mood.words],
+            "e": [millis(w.end) for w in mood.words],
             "x": [w.text for w in mood.words],
             "s": [order.get(w.subject, -1) for w in mood.words],
             "u": story.utterances(mood),
         },
     }  # fmt: skip
+
+
+def lasts(gap: MoodGap, mood: Mood) -> bool:
+    """Whether a gap is as long as the recording."""
+    return millis(gap.start) <= 0 and millis(gap.end) >= millis(mood.duration_s)
 
 
 def fused_words(gap: story.FusedGap) -> str:

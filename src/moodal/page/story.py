@@ -168,10 +168,10 @@ def _main_reasons(mood: Mood, gaps: Sequence[FusedGap], most: int = 3) -> list[s
             weight[pair] += round((gap.end - gap.start) * 1000)
     ranked = sorted(weight, key=lambda pair: (-weight[pair], mood.modalities.index(pair[0]), pair[1]))
     least = 0.2 * weight[ranked[0]] if ranked else 0
-    clauses = dict.fromkeys(
-        words.because(reason, modality) for modality, reason in ranked if weight[modality, reason] >= least
-    )
-    return list(clauses)[:most]
+    kept = [pair for pair in ranked if weight[pair] >= least]
+    # What the recording never had is missing in the told stretches too: it explains a gap only where nothing else does.
+    passing = [pair for pair in kept if pair[1] not in ("no_stream", "no_model", "not_asked")]
+    return list(dict.fromkeys(words.because(reason, modality) for modality, reason in passing or kept))[:most]
 
 
 def _rejoined(named: list[Stretch], least: float) -> list[Stretch]:
@@ -190,7 +190,7 @@ def _sentence(mood: Mood, subject: SubjectMood, summary: dict[str, Any]) -> tupl
     """One subject's sentence, the name left out (it is drawn, and may be edited)."""
     told = sums(mood, subject).told
     if told <= 0:
-        reasons = words.joined(_main_reasons(mood, fused_gaps(mood, subject)))
+        reasons = words.because_all(_main_reasons(mood, fused_gaps(mood, subject)))
         return (": we cannot tell what is displayed" + (f", because {reasons}." if reasons else "."),)
     named = _rejoined(stretches(mood, summary["segments"]), max(LEAST_SHARE * mood.duration_s, LEAST_S))
     if mood.still:
@@ -206,29 +206,59 @@ def _sentence(mood: Mood, subject: SubjectMood, summary: dict[str, Any]) -> tupl
         lasting = "" if mood.clock == "order" and mood.duration_s < 30 else f" for {least} or longer"
         return (f"{_verb(subject.id)}no state that one or two labels tell{lasting}.",)
     kept = sorted(sorted(named, key=lambda s: (s.start - s.end, s.start))[:MAX_STATES], key=lambda s: s.start)
-    from_start = kept[0].start <= LEAST_SHARE * mood.duration_s
-    parts: list[str | Link] = [_verb(subject.id)]
-    said: set[frozenset[str]] = set()
     more = len(named) - len(kept)
-    for i, stretch in enumerate(kept):
-        link = Link(words.set_text(stretch.labels), stretch.start, subject.id)
-        again = " again" if frozenset(stretch.labels) in said else ""
-        when = f"from {words.moment(stretch.start, clock=mood.clock, duration=mood.duration_s)}"
-        said.add(frozenset(stretch.labels))
-        if i:
-            last = i == len(kept) - 1 and not more
-            comma = from_start and len(kept) == 2
-            parts.append((", and " if comma else " and ") if last else ", ")
-        if from_start:
-            parts += [link] if i == 0 else [f"{when}{again} ", link]
+    return (_verb(subject.id), *_clauses(mood, subject.id, _grouped(kept), more), ".")
+
+
+def _grouped(kept: Sequence[Stretch]) -> list[list[Stretch]]:
+    """Neighbours that name the same state, so that it is named once and its returns by their times."""
+    groups: list[list[Stretch]] = []
+    for stretch in kept:
+        if groups and set(groups[-1][0].labels) == set(stretch.labels):
+            groups[-1].append(stretch)
         else:
-            parts += [link, f"{again} {when}"]
-    end = kept[0].end
-    if len(kept) == 1 and not more and end < (1 - LEAST_SHARE) * mood.duration_s and mood.clock != "order":
-        until = words.clock_text(end, 1 if mood.duration_s < 10 else 0)
-        parts.append(f" until {until}" if from_start else f" to {until}")
-    parts.append(f" and {words.plural(more, 'more change')}." if more else ".")
-    return tuple(parts)
+            groups.append([stretch])
+    return groups
+
+
+def _clauses(mood: Mood, subject: str, groups: list[list[Stretch]], more: int) -> list[str | Link]:
+    """``sadness from 5:10, happiness from 13:19 and again from 14:00, and sadness again from 26:00``."""
+
+    def at(seconds: float) -> str:
+        return words.moment(seconds, clock=mood.clock, duration=mood.duration_s)
+
+    from_start = groups[0][0].start <= LEAST_SHARE * mood.duration_s
+    alone, returns = len(groups) == 1, any(len(g) > 1 for g in groups)
+    parts: list[str | Link] = []
+    said: set[frozenset[str]] = set()
+    for i, group in enumerate(groups):
+        first, last = group[0], i == len(groups) - 1 and not more
+        labels = frozenset(first.labels)
+        link = Link(words.set_text(first.labels), first.start, subject)
+        again = " again" if labels in said else ""
+        said.add(labels)
+        if i:
+            # A comma before the last one too where "and" has already been used inside a clause.
+            parts.append((", and " if returns or (from_start and len(groups) == 2) else " and ") if last else ", ")
+        if i == 0 and from_start:
+            parts += [link, " from the start"] if len(group) > 1 or len(groups) > 2 else [link]
+        elif from_start and len(groups) == 2:
+            parts += [f"from {at(first.start)}{again} ", link]
+        else:
+            parts += [link, f"{again} from {at(first.start)}"]
+        for k, stretch in enumerate(group[1:], 1):
+            ends = k == len(group) - 1 and not (alone and more)
+            parts.append(" and again from " if k == 1 else " and " if ends else ", ")
+            parts.append(Link(at(stretch.start), stretch.start, subject))
+    end = groups[0][0].end
+    if alone and len(groups[0]) == 1 and not more:
+        if end < (1 - LEAST_SHARE) * mood.duration_s and mood.clock != "order":
+            until = words.clock_text(end, 1 if mood.duration_s < 10 else 0)
+            parts.append(f" until {until}" if from_start else f" to {until}")
+    elif more:
+        noun = "more time" if alone and len(groups[0]) > 1 else "more change"
+        parts.append(f" and {words.plural(more, noun)}")
+    return parts
 
 
 def _notes(mood: Mood) -> tuple[str, ...]:
@@ -262,7 +292,7 @@ def _cannot(mood: Mood) -> tuple[str | Who, ...]:
     """For how long we cannot tell, about whom, and mainly why."""
     if not mood.subjects:
         reasons = list(dict.fromkeys(words.because(g.reason, g.modality) for g in mood.gaps))
-        why = f", because {words.joined(reasons[:3])}" if reasons else ""
+        why = f", because {words.because_all(reasons[:3])}" if reasons else ""
         return (f"We cannot tell what anybody displays{why}.",)
     all_gaps = [(s, sums(mood, s), fused_gaps(mood, s)) for s in mood.subjects.values()]
     missing = [(s, total, gaps) for s, total, gaps in all_gaps if gaps]
@@ -280,7 +310,7 @@ def _cannot(mood: Mood) -> tuple[str | Who, ...]:
     if rest > 0:
         parts.append(f" and parts of {words.plural(rest, 'more person')}")
     clauses = _main_reasons(mood, [g for _, _, gaps in missing for g in gaps])
-    parts.append(f", mostly because {words.joined(clauses)}." if clauses else ".")
+    parts.append(f", mostly because {words.because_all(clauses)}." if clauses else ".")
     return tuple(parts)
 
 

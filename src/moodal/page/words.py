@@ -16,6 +16,7 @@ __all__ = [
     "MODALITY_STREAMS",
     "NBSP",
     "because",
+    "because_all",
     "clock_text",
     "joined",
     "length_text",
@@ -25,6 +26,7 @@ __all__ = [
     "person_short",
     "plural",
     "reason_for",
+    "reason_here",
     "reason_text",
     "set_text",
     "signed",
@@ -171,7 +173,13 @@ _SELF_EVIDENT = frozenset(
 def reason_for(reason: str, modality: str) -> str:
     """A reason that stands without its modality beside it: ``silence``, ``voice not asked for``."""
     text = reason_text(reason, modality)
-    return text if reason in _SELF_EVIDENT else f"{modality} {text}"
+    return text.removesuffix(" in this recording") if reason in _SELF_EVIDENT else f"{modality} {text}"
+
+
+def reason_here(reason: str, modality: str, *, whole: bool) -> str:
+    """The same for one gap: a stream that only ends early is missing "here", not in the whole recording."""
+    text = reason_text(reason, modality)
+    return text if whole else text.replace(" in this recording", " here")
 
 
 def because(reason: str, modality: str = "") -> str:
@@ -179,3 +187,13 @@ def because(reason: str, modality: str = "") -> str:
     if reason == "no_stream":
         return f"the recording has no {MODALITY_STREAMS.get(modality, modality or 'such stream')}"
     return _CLAUSES.get(reason, reason_text(reason, modality)).format(modality or "it")
+
+
+def because_all(clauses: Sequence[str]) -> str:
+    """Several such clauses: "the recording has no picture and no sound, and nobody spoke"."""
+    has = "the recording has "
+    lacks = [c.removeprefix(has) for c in clauses if c.startswith(f"{has}no ")]
+    rest = [c for c in clauses if not c.startswith(f"{has}no ")]
+    if len(lacks) < 2:
+        return joined(clauses)
+    return ", and ".join([has + joined(lacks), *([joined(rest)] if rest else [])])

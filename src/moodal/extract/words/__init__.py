@@ -15,4 +15,6 @@ def _make(context: MeasureContext) -> Extractor:
     return WordsExtractor(context)
 
 
-SPEC = ExtractorSpec("words", ("words", "sound"), (TRANSCRIPT, EMOTION), ("whisper-tiny.en", "silero-vad"), _make)
+SPEC = ExtractorSpec(
+    "words", ("words", "sound"), (TRANSCRIPT, EMOTION), ("whisper-tiny.en", "silero-vad", "words-v0"), _make
+)

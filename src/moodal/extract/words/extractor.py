@@ -25,14 +25,15 @@ class WordsExtractor:
     Raises
     ------
     MissingExtra : sound is to be read and faster-whisper is not installed.
-    ModelError : sound is to be read and a model is not installed.
+    ModelError : sound is to be read and a model is not installed, or the text model is damaged.
     """
 
     def __init__(self, context: MeasureContext) -> None:
         self._context = context
         self._pass: FromTranscript | FromSpeech | _Withheld | None = None
-        if context.options.get("reads") == "sound":
-            self._pass = _speech(context)
+        reads = context.options.get("reads")
+        if reads is not None:
+            self._pass = _speech(context) if reads == "sound" else FromTranscript(context)
 
     def push(self, chunk: Chunk) -> list[Piece]:
         """Take cues or sound; one pass takes one kind."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,29 +49,55 @@ class TextModel:
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.bundle.array("keys"), self.bundle.array("idf").astype(np.float32))
+        return Vocabulary(self._array("keys"), self._array("idf").astype(np.float32))
 
     @cached_property
     def _weights(self) -> tuple[npt.NDArray[np.int8], FloatArray, FloatArray]:
-        return self.bundle.array("labels"), self.bundle.array("labels_scale"), self.bundle.array("labels_offset")
+        return self._array("labels"), self._array("labels_scale"), self._array("labels_offset")
 
     @cached_property
     def _affect(self) -> tuple[npt.NDArray[np.int8], FloatArray, FloatArray, FloatArray]:
         names = ("affect", "affect_scale", "affect_from_labels", "affect_offset")
-        weights, scale, from_labels, offset = (self.bundle.array(n) for n in names)
+        weights, scale, from_labels, offset = (self._array(n) for n in names)
         return weights, scale, from_labels, offset
 
     @cached_property
     def _language(self) -> tuple[Vocabulary, float]:
-        odds = self.bundle.array("language_odds").astype(np.float32) * np.float32(
-            self.bundle.manifest["language"]["step"]
-        )
-        return Vocabulary(self.bundle.array("language_keys"), odds), float(self.bundle.manifest["language"]["unknown"])
+        told = self.bundle.manifest["language"]
+        odds = self._array("language_odds").astype(np.float32) * np.float32(told["step"])
+        return Vocabulary(self._array("language_keys"), odds), float(told["unknown"])
 
     @cached_property
     def _lift(self) -> FloatArray:
         classes = self.bundle.manifest["classes"]
         return np.array([classes["lift"][c] for c in _CLASSES])
+
+    def load(self) -> TextModel:
+        """The model with its arrays read, so that a damaged bundle is noticed before anything is scored.
+
+        Raises
+        ------
+        ModelError : an array is missing or damaged.
+        """
+        vocabulary, (labels, *_), (affect, *_), (table, _) = (
+            self._vocabulary, self._weights, self._affect, self._language
+        )  # fmt: skip
+        rows = {"idf": len(vocabulary.idf), "labels": len(labels), "affect": len(affect)}
+        wrong = [name for name, n in rows.items() if n != len(vocabulary.keys)]
+        if len(table.keys) != len(table.idf):
+            wrong.append("language_odds")
+        if wrong:
+            raise self._fault(f"array {wrong[0]} is of the wrong length")
+        return self
+
+    def _array(self, name: str) -> npt.NDArray[Any]:
+        try:
+            return self.bundle.array(name)
+        except (ValueError, EOFError, zlib.error) as error:
+            raise self._fault(f"array {name} cannot be read") from error
+
+    def _fault(self, what: str) -> ModelError:
+        return ModelError(what, where=str(self.bundle.path), fix="Install moodal again.")
 
     def english(self, text: str) -> float:
         """Evidence that a text is English, in nats: above 0 for, below against, 0 without any word."""
@@ -128,8 +156,8 @@ def open_model(name: str = "words-v0") -> TextModel:
 
     Raises
     ------
-    ModelError : not installed.
+    ModelError : not installed, or damaged.
     """
     if name not in registry.bundles():
         raise ModelError(f"bundle {name} is not installed", fix="Install moodal again.")
-    return TextModel(registry.bundles()[name])
+    return TextModel(registry.bundles()[name]).load()

@@ -110,4 +110,6 @@ def _timed(cue: Cue, start: float, end: float, text: str, probability: float) ->
         return None
     begin = min(max(start, cue.start), max(cue.end - SHORTEST_S, cue.start))
     stop = min(max(end, begin + SHORTEST_S), cue.end)
-    return Word(begin, stop, text.strip(), probability) if stop > begin else None
+    # Some programs write log-probabilities or percentages here: what is no probability is no score.
+    score = probability if 0.0 <= probability <= 1.0 else float("nan")
+    return Word(begin, stop, text.strip(), score) if stop > begin else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import isfinite
 
-from moodal.core.errors import InputError
+from moodal.core.errors import InputError, ModelError
 from moodal.core.extractor import MeasureContext
 from moodal.core.stream import SoundChunk
 from moodal.core.track import Piece
@@ -88,7 +88,11 @@ class FromSpeech:
         if self._recogniser is None:
             self._withhold(window, "language")
             return
-        heard = self._recogniser.hear(window)
+        try:
+            heard = self._recogniser.hear(window)
+        except ModelError:
+            self._withhold(window, "no_model")
+            return
         why = why_not(heard)
         if why is not None:
             self._withhold(window, why)

@@ -30,20 +30,12 @@ class Teller:
     def __init__(self, context: MeasureContext, default: str = "no_words") -> None:
         self.subject = "text" if context.clock == "order" else "voice"
         self._transcript = context.wants(TRANSCRIPT.name)
-        self._emotion = context.wants(EMOTION.name)
-        self._model: TextModel | None = open_model() if self._emotion else None
+        self._model: TextModel | None = open_model() if context.wants(EMOTION.name) else None
         self._word_ledger = Ledger(context.span.start, default)
         self._ledger = Ledger(context.span.start, default)
         self._told = context.span.start
         self._words: list[Word] = []
         self._rows: list[tuple[float, float, str, Scored, float]] = []
-
-    @property
-    def model(self) -> TextModel:
-        """The text model, loaded when first needed."""
-        if self._model is None:
-            self._model = open_model()
-        return self._model
 
     def words(self, words: Sequence[Word]) -> None:
         """Words as they were said; they may come before words said earlier, back to the last `until`."""
@@ -57,14 +49,14 @@ class Teller:
 
         ``probability`` is the mean score of its words, 1 for a given text.
         """
-        if not self._emotion:
+        if self._model is None:
             return
-        why = reason or self._unfit(text)
-        scored = None if why else self.model.score(text)
+        why = reason or _unfit(text, self._model)
+        scored = None if why else self._model.score(text)
         if scored is None:
             self._ledger.explain(start, end, why or "out_of_domain")
             return
-        # Two known words count half as much again as one; from ten on it hardly matters.
+        # Two known words count a third more than one; from ten on it hardly matters.
         known = scored.known / (scored.known + 1.0)
         self._rows.append((start, end, text, scored, probability * known))
         self._ledger.cover(start, end)
@@ -88,17 +80,11 @@ class Teller:
             ready = sorted((w for w in self._words if w.start < end), key=lambda w: (w.start, w.end))
             self._words = [w for w in self._words if w.start >= end]
             pieces.append(self._word_piece(ready, self._word_ledger.until(end)))
-        if self._emotion:
+        if self._model is not None:
             rows = [r for r in self._rows if r[0] < end]
             self._rows = [r for r in self._rows if r[0] >= end]
             pieces.append(self._emotion_piece(rows, self._ledger.until(end)))
         return [p for p in pieces if len(p.times) or p.gaps]
-
-    def _unfit(self, text: str) -> str | None:
-        said = tokens(text)
-        if not any(is_word(t) or is_sign(t) for t in said):
-            return "no_words"
-        return "language" if self.model.english(text) < self.model.english_floor else None
 
     def _word_piece(self, words: list[Word], gaps: tuple[Gap, ...]) -> Piece:
         probability = np.array([w.probability for w in words], np.float32)
@@ -126,3 +112,10 @@ class Teller:
             np.array([r[1] for r in rows], float),
             tuple(r[2] for r in rows),
         )
+
+
+def _unfit(text: str, model: TextModel) -> str | None:
+    """Why a sentence is not to be scored, if so."""
+    if not any(is_word(t) or is_sign(t) for t in tokens(text)):
+        return "no_words"
+    return "language" if model.english(text) < model.english_floor else None

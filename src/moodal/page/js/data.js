@@ -66,6 +66,8 @@ function load(bytes) {
   for (let i = 0; i < g.s.length; i++) {
     const gap = { start: g.a[i] / 1000, end: g.b[i] / 1000, m: g.m[i], s: g.s[i], reason: g.r[i] };
     gap.why = DATA.reasons[`${MODALITIES[gap.m]} ${gap.reason}`] || gap.reason;
+    // A stream that only ends early is missing "here", not in the whole recording.
+    if (g.a[i] > 0 || g.b[i] < Math.round(DATA.duration * 1000)) gap.why = gap.why.replace(" in this recording", " here");
     GAPS.push(gap);
     const own = DATA.subjects[gap.s];
     if (own && own.gaps[gap.m]) own.gaps[gap.m].push(gap);

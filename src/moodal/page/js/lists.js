@@ -2,20 +2,14 @@
 
 const FIRST = 8;
 
-function buildLists() {
-  fill($("gap-list"));
-  fill($("word-list"));
-  showLists();
-}
-
 const showLists = (() => {
   let key = "";
   return (force) => {
     const now = [state.from, state.span, state.allGaps, state.allWords, state.moreGaps, state.moreWords, JSON.stringify(state.names)].join();
     if (!force && now === key) return;
     key = now;
-    showGaps();
-    showWords();
+    keepFocus($("gap-list"), showGaps);
+    keepFocus($("word-list"), showWords);
   };
 })();
 

@@ -22,7 +22,8 @@ function buildNow() {
   nowParts.shares = el("div", { class: "shares" });
   nowParts.shareWords = el("div", { class: "sharewords" });
   nowParts.quote = el("p", { class: "quote" });
-  fill($("now"), el("p", { class: "when" }, nowParts.at, nowParts.who), nowParts.state, nowParts.means,
+  nowParts.tabs = DATA.still && DATA.subjects.length > 1 ? el("div", {}) : null;
+  fill($("now"), nowParts.tabs || el("p", { class: "when" }, nowParts.at, nowParts.who), nowParts.state, nowParts.means,
     scale("valence", "unpleasant", "pleasant"), scale("arousal", "calm", "activated"),
     el("div", { class: "restsbar" }, el("span", { class: "what" }, "Rests on"), el("div", {}, nowParts.shares, nowParts.shareWords)), nowParts.quote);
   nowParts.canvas = el("canvas", { role: "img", "aria-label": "Plane of valence and arousal" });
@@ -64,6 +65,7 @@ function showNow() {
     nowParts.shownWho = nameOf(s.index) + s.index;
     fill(nowParts.who, mark(s.index), el("span", {}, nameOf(s.index)));
     $("now").className = `now s${s.index % 4}`;
+    if (nowParts.tabs) keepFocus(nowParts.tabs, () => fill(nowParts.tabs, tabsElement()));
   }
   const i = cellAt(s, state.t);
   say(nowParts.state, stateText(s, i));

@@ -14,7 +14,7 @@ function overviewElement() {
         el("span", { class: "sub" }, name)),
       el("div", { class: "plot" }, canvas),
       el("div", { class: "value" }, el("span", {}, s.cannot_s < 0.0005 ? "told throughout" : `told ${s.sums[0]}`),
-        s.cannot_s < 0.0005 ? null : el("span", { class: "sub" }, `cannot tell ${s.sums[1]}`)));
+        s.cannot_s < 0.0005 ? null : el("span", { class: "sub" }, `cannot tell ${ordered() ? s.sums[1].split(NBSP)[0] : s.sums[1]}`)));
     return { s, canvas, node };
   });
   overview.ruler = el("canvas", { "aria-hidden": "true" });

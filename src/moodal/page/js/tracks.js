@@ -60,14 +60,15 @@ function shownSubjects() {
 
 function rowElement(row) {
   const open = row.kind === "heading" ? null : () => openTable(row);
-  const title = row.mark === undefined ? row.title : [mark(row.mark), el("span", {}, row.title)];
+  const title = row.mark !== undefined ? [mark(row.mark), el("span", {}, row.title)]
+    : row.kind === "signal" && phone() ? [el("span", {}, row.title), el("span", { class: "unit" }, row.sub)] : row.title;
   const name = el("div", { class: "rowname" },
     open ? el("button", { type: "button", class: "rowtitle", onclick: open, title: "Table of this track (t)" }, title) : el("b", {}, title),
-    row.sub ? el("span", { class: "sub" }, row.sub) : null);
+    row.sub && !(row.kind === "signal" && phone()) ? el("span", { class: "sub" }, row.sub) : null);
   if (row.kind === "slim") {
     name.replaceChildren(
       el("button", { type: "button", class: "rowtitle", onclick: () => choose(row.s.index), title: `Choose (${row.s.index + 1})` }, title),
-      el("button", { type: "button", class: "word sub", onclick: () => toggleOpen(row.s.index), "aria-expanded": false }, "show tracks"));
+      el("button", { type: "button", class: "word sub", onclick: () => toggleOpen(row.s.index), "aria-expanded": false, "data-focus": `fold${row.s.index}` }, "show tracks"));
   }
   const axis = el("div", { class: "axis" }, (row.axis || []).map((text) => el("span", {}, text)));
   const plot = row.kind === "heading" ? el("div", { class: "plot none" }, el("i", { class: "cursor" }), el("i", { class: "hover" }))
@@ -131,7 +132,7 @@ function buildTracks() {
     const group = el("div", { class: `person${i ? " next" : ""}`, role: "group", "aria-label": nameOf(s.index) }, rows.map(rowElement));
     if (full && s.index !== state.person) {
       group.append(el("div", { class: "row foldrow" },
-        el("button", { type: "button", class: "word sub", onclick: () => toggleOpen(s.index), "aria-expanded": true }, "hide tracks"),
+        el("button", { type: "button", class: "word sub", onclick: () => toggleOpen(s.index), "aria-expanded": true, "data-focus": `fold${s.index}` }, "hide tracks"),
         el("div", { class: "plot none" }, el("i", { class: "cursor" }), el("i", { class: "hover" }))));
     }
     tracks.rows.push(...rows);
@@ -143,7 +144,7 @@ function buildTracks() {
       el("ul", {}, rest.map((s) => el("li", {}, el("button", { type: "button", class: "word", onclick: () => choose(s.index) }, mark(s.index), " ", nameOf(s.index)),
         el("span", { class: "sub" }, ` told ${lengthText(s.told_s)}, cannot tell ${lengthText(s.cannot_s)}`))))));
   }
-  fill(holder, parts);
+  keepFocus(holder, () => fill(holder, parts));
   measureTracks();
 }
 
@@ -157,9 +158,8 @@ function tabsElement() {
       e.stopPropagation();
       e.preventDefault();
       choose((s.index + by + DATA.subjects.length) % DATA.subjects.length);
-      document.querySelector(".tab[aria-selected=true]").focus();
     },
-  }, mark(s.index), el("span", {}, gutterName(s)));
+  }, mark(s.index), el("span", {}, DATA.subjects.length > 4 ? state.names[s.index] || s.short : gutterName(s)));
   return el("div", { class: "tabs", role: "tablist", "aria-label": "Persons" }, DATA.subjects.map(tab));
 }
 

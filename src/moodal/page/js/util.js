@@ -113,6 +113,19 @@ function bytesOf(base64) {
   return bytes;
 }
 
+/** Build a part anew without losing the keyboard's place in it. */
+function keepFocus(holder, work) {
+  const at = document.activeElement, inside = at !== holder && holder.contains(at);
+  const all = () => [...holder.querySelectorAll("a, button, [tabindex]")], name = (node) => node.getAttribute("aria-label") || node.textContent;
+  const place = inside ? all().indexOf(at) : -1;
+  work();
+  if (!inside) return;
+  const next = at.classList.contains("tab") ? holder.querySelector(".tab[aria-selected=true]")
+    : at.dataset.focus ? holder.querySelector(`[data-focus="${at.dataset.focus}"]`)
+    : all().find((node) => name(node) === name(at)) || all()[Math.min(place, all().length - 1)];
+  if (next) next.focus({ preventScroll: true });
+}
+
 /** One call a frame, however often it is asked for. */
 function eachFrame(work) {
   let asked = false;

@@ -1,7 +1,7 @@
 // The value column: what each track says at the cursor, or under the pointer.
 
 function showValues(t, hovering = false) {
-  say(ruler.at, phone() ? "" : `${hovering ? "" : "at "}${moment(t)}`);
+  say(ruler.at, phone() ? "" : `${hovering || ordered() ? "" : "at "}${moment(t)}`);
   ruler.at.classList.toggle("hovering", hovering);
   for (const row of tracks.rows) if (row.kind !== "heading") rowValue(row, t);
 }
@@ -22,12 +22,12 @@ function rowValue(row, t) {
   }
   if (row.kind === "support") {
     const weight = s.support[row.m][i], gap = gapAt(s.gaps[row.m], t);
-    return lines(row, [["span", weight && weight <= 100 ? shareText(weight) : gap ? gap.why : "no weight"]], "ink2");
+    return lines(row, [["span", weight && weight <= 100 ? shareText(weight) : gap ? gap.why.replace(/ in this recording$/, "") : "no weight"]], "ink2");
   }
   if (row.kind === "said") {
     const w = sayingAt(t);
     markUtterance(row, w);
-    return lines(row, w && w.s >= 0 ? [["b", nameOf(w.s)], ["span", ordered() ? "" : "speaking"]] : w ? [["span", "said by nobody seen"]] : [["span", "no words"]]);
+    return lines(row, w && w.s >= 0 ? [["b", state.names[w.s] || gutterName(DATA.subjects[w.s])], ["span", ordered() ? "" : "speaking"]] : w ? [["span", "said by nobody seen"]] : [["span", "no words"]]);
   }
   const signal = row.signal, k = clamp(Math.floor(t / signal.step), 0, signal.n - 1);
   if (signal.min[k] === NONE) return lines(row, [["span", "not told"]]);
