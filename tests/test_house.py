@@ -72,10 +72,10 @@ def test_functions_keep_their_names_when_rooms_are_imported() -> None:
 def test_registry_and_files_agree(kind: str, folder: str) -> None:
     registered = set(registry.KINDS[kind].values())
     found = set()
-    for path in (PACKAGE / folder).iterdir():
-        source = path / "__init__.py" if path.is_dir() else path
-        if source.suffix == ".py" and source.exists() and re.search(r"^SPEC\b", source.read_text(), re.M):
-            found.add(f"moodal.{folder}.{path.stem}")
+    for source in (PACKAGE / folder).rglob("*.py"):
+        if re.search(r"^SPEC\b", source.read_text(), re.M):
+            path = source.parent if source.name == "__init__.py" else source.with_suffix("")
+            found.add(".".join(("moodal", *path.relative_to(PACKAGE).parts)))
     assert registered == found
     for name in registry.names(kind):
         assert registry.load(kind, name).SPEC.name == name

@@ -70,7 +70,8 @@ def test_at_most_four_states_the_longest_in_order_of_time() -> None:
         at += length
     text = sentence(with_states(states))
     assert text == (
-        " displays neutral from the start, sadness from 0:26, disgust from 0:53, happiness from 1:13 and 2 more changes."
+        " displays neutral from the start, sadness from 0:26, disgust from 0:53, "
+        "happiness from 1:13 and 2 more changes."
     )
 
 

@@ -171,9 +171,9 @@ def analyze_into(
     from moodal import page
 
     span = settings.span(recording)
-    specs = {t.name: t for m, s in extractor_specs().items() if m in settings.only for t in s.tracks if t.keep}
+    specs = {t.name: t for s in extractor_specs().values() if s.modality in settings.only for t in s.tracks if t.keep}
     if settings.commercial:
-        used = [m for n, s in extractor_specs().items() if n in settings.only for m in s.models]
+        used = [m for s in extractor_specs().values() if s.modality in settings.only for m in s.models]
         _require_commercial([*used, "late-v0"])
     with new_folder(folder) as work:
         began = time.perf_counter()
@@ -285,7 +285,7 @@ def extract(source: PathLike | Recording, track: str, *, progress: Progress | No
     measured = measure(
         recording,
         memory,
-        modalities=(extractor.name,),
+        modalities=(extractor.modality,),
         want=frozenset([track]),
         span=settings.span(recording),
         options=settings.options,
@@ -302,8 +302,7 @@ def functionals(tracks: TrackSet, file: str) -> list[dict[str, Any]]:
     Those are openSMILE's 88 for ``voice.egemaps`` and ``FIELD_mean``, ``FIELD_std`` for any other,
     over the values that are there; NaN where there are none.
     """
-    modality = tracks.spec.modality
-    own = getattr(registry.load("extractors", modality), "functionals", None)
+    own = getattr(registry.load("extractors", track_spec(tracks.spec.name)[0].name), "functionals", None)
     rows = []
     for subject in tracks.subjects:
         track = tracks[subject]

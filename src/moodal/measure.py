@@ -18,7 +18,7 @@ from moodal.core.clock import Span
 from moodal.core.errors import InputError, MissingExtra, ModelError, UsageError
 from moodal.core.extractor import Extractor, ExtractorSpec, MeasureContext
 from moodal.core.recording import Recording
-from moodal.core.stream import Chunk, PictureChunk, SoundChunk, Stream, WordsChunk
+from moodal.core.stream import Chunk, PictureChunk, SignalChunk, SoundChunk, WordsChunk
 from moodal.core.track import Piece, TrackSet, TrackSpec
 
 __all__ = ["MODALITIES", "Measured", "Memory", "Sink", "extractor_specs", "measure", "track_spec"]
@@ -67,7 +67,7 @@ class Measured:
 
 
 def extractor_specs() -> dict[str, ExtractorSpec]:
-    """Every registered extractor: modality → spec."""
+    """Every registered extractor: name → spec."""
     return {name: registry.load("extractors", name).SPEC for name in registry.names("extractors")}
 
 
@@ -108,9 +108,7 @@ def measure(
     passes: dict[str, list[Extractor]] = {}
     began = time.perf_counter()
     for modality in modalities:
-        stream = _load(modality, recording, context, passes, result)
-        if stream is None:
-            continue
+        _load(modality, recording, context, passes, result)
     result.load_s = time.perf_counter() - began
     _run(recording, passes, span, sink, result, progress)
     return result
@@ -122,27 +120,40 @@ def _load(
     context: MeasureContext,
     passes: dict[str, list[Extractor]],
     result: Measured,
-) -> Stream | None:
-    """Start one extractor on the stream it prefers, or say why not."""
-    if modality not in registry.names("extractors"):
+) -> None:
+    """Start every extractor of a modality on the stream it prefers; if none starts, say why not."""
+    specs = [s for s in extractor_specs().values() if s.modality == modality]
+    specs = [s for s in specs if not context.want or context.want & {t.name for t in s.tracks}] or specs
+    if not specs:
         result.withheld[modality] = "no_stream" if modality in ("body", "brain") else "no_model"
-        return None
-    spec: ExtractorSpec = registry.load("extractors", modality).SPEC
+        return
+    reasons = [_start(spec, recording, context, passes, result) for spec in specs]
+    if all(reasons):
+        # A model that is not there explains more than a stream that is not.
+        result.withheld[modality] = "no_model" if "no_model" in reasons else "no_stream"
+
+
+def _start(
+    spec: ExtractorSpec,
+    recording: Recording,
+    context: MeasureContext,
+    passes: dict[str, list[Extractor]],
+    result: Measured,
+) -> str:
+    """Start one extractor; the reason where it cannot be, else empty."""
     stream = next((s for kind in spec.reads if (s := recording.stream(kind)) is not None), None)
     if stream is None:
-        result.withheld[modality] = "no_stream"
-        return None
+        return "no_stream"
     try:
         extractor = spec.make(replace(context, options={**context.options, "reads": stream.kind}))
     except (ModelError, MissingExtra) as error:
-        result.withheld[modality] = "no_model"
         result.warnings.append(str(error))
         # Going without an optional package is a choice; a model that should be there and is not is a fault.
         result.failed = result.failed or isinstance(error, ModelError)
-        return None
+        return "no_model"
     passes.setdefault(stream.name, []).append(extractor)
     result.models += [m for m in spec.models if m not in result.models]
-    return stream
+    return ""
 
 
 def _run(
@@ -198,6 +209,8 @@ def _end(chunk: Chunk) -> float:
         return (chunk.start_sample + len(chunk.samples)) / chunk.rate_hz
     if isinstance(chunk, PictureChunk):
         return float(chunk.ends[-1]) if len(chunk.ends) else 0.0
+    if isinstance(chunk, SignalChunk):
+        return float(chunk.times[-1]) if len(chunk.times) else 0.0
     assert isinstance(chunk, WordsChunk)
     return chunk.cues[-1].end if chunk.cues else 0.0
 

@@ -63,6 +63,11 @@ class ExtractorSpec:
     models: tuple[str, ...]
     make: Callable[[MeasureContext], Extractor]
 
+    @property
+    def modality(self) -> str:
+        """What ``--only`` calls it; several extractors may share one (heart and skin are both ``body``)."""
+        return self.tracks[0].modality
+
     def track(self, name: str) -> TrackSpec:
         """The spec of one of its tracks."""
         return next(t for t in self.tracks if t.name == name)

@@ -12,10 +12,28 @@ from .clock import Span
 from .errors import UsageError
 from .stream import Chunk, Stream
 
-__all__ = ["Recording"]
+__all__ = ["ClockJoin", "Recording"]
 
 #: Opens one stream afresh and yields its chunks inside the span, in order of time.
 Opener = Callable[[Span], Iterator[Chunk]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJoin:
+    """How one stream's clock was put onto another's: a line of the sync certificate.
+
+    A time t of ``stream``'s own clock became ``offset_s + t * (1 + drift_ppm / 1e6)`` on that of ``onto``, to
+    within ``± error_ms`` (``None``: nobody can tell). ``how`` is one of ``same file``, ``start stamps``,
+    ``given offset``, ``shared markers``, ``tap``, ``clock offsets`` (those an XDF recorder stored) and
+    ``assumed start`` (nothing was known; both begin together).
+    """
+
+    stream: str
+    onto: str
+    how: str
+    offset_s: float
+    drift_ppm: float = 0.0
+    error_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,10 @@ class Recording:
     length. ``clock`` is ``"order"`` for plain text, whose sentence k is ``[k, k + 1)``. ``openers``
     holds for each stream name a function that opens it afresh: every stream can be read alone,
     again, and in a thread of its own. ``sha256`` is that of the bytes of ``path``.
+
+    ``epoch_s`` is the POSIX time of the recording's zero where its clock tells it (``basis`` "utc"; "local"
+    where the file gives a wall clock without a zone, "device" where the clock counts from nowhere in
+    particular, "" where no clock is known). ``joins`` certifies how streams of several clocks were joined.
     """
 
     path: Path
@@ -37,6 +59,9 @@ class Recording:
     still: bool = False
     clock: Literal["time", "order"] = "time"
     warnings: list[str] = field(default_factory=list)
+    epoch_s: float | None = None
+    basis: Literal["utc", "local", "device", ""] = ""
+    joins: tuple[ClockJoin, ...] = ()
 
     def stream(self, kind: str) -> Stream | None:
         """The first stream of a kind, or ``None``."""

@@ -11,12 +11,38 @@ import numpy.typing as npt
 
 from .clock import FloatArray
 
-__all__ = ["STREAM_KINDS", "Chunk", "Cue", "PictureChunk", "SoundChunk", "Stream", "WordsChunk"]
+__all__ = [
+    "SIGNAL_KINDS",
+    "STREAM_KINDS",
+    "Chunk",
+    "Cue",
+    "PictureChunk",
+    "SignalChunk",
+    "SoundChunk",
+    "Stream",
+    "WordsChunk",
+]
 
 StreamKind = Literal[
-    "picture", "sound", "words", "ppg", "ecg", "eda", "resp", "temp", "acc", "emg", "eeg", "eog", "notes"
+    "picture", "sound", "words", "ppg", "ecg", "ibi", "hr", "eda", "resp", "temp", "acc", "emg", "eeg", "eog", "notes"
 ]
 STREAM_KINDS: tuple[str, ...] = StreamKind.__args__  # type: ignore[attr-defined]
+
+#: Kinds that come as `SignalChunk`s, and the unit each is in whatever its file's own was. Sound and PPG have none of
+#: their own; ``ibi`` (beat intervals) and ``hr`` (heart rate) are what a device computed itself.
+SIGNAL_KINDS: dict[str, str] = {
+    "ppg": "",
+    "ecg": "µV",
+    "ibi": "s",
+    "hr": "1/min",
+    "eda": "µS",
+    "resp": "",
+    "temp": "°C",
+    "acc": "g",
+    "emg": "µV",
+    "eeg": "µV",
+    "eog": "µV",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +51,8 @@ class Stream:
 
     ``rate_hz`` is nominal (the truth is in each chunk's times), or ``None`` where there is none
     (words). ``start_s`` and ``end_s`` are on the recording's clock. ``info`` holds what only this
-    kind has: width, height, rotation, codec, channels, language, unit.
+    kind has: width, height, rotation, codec, language; of signals ``unit`` (that of `SIGNAL_KINDS`), ``file_unit``
+    and ``channels`` (their names in order).
     """
 
     name: str
@@ -78,6 +105,22 @@ class SoundChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalChunk:
+    """Consecutive samples of a body or brain signal, or of values a device sends when it has one.
+
+    ``times (n,)`` float64 s on the recording's clock, rising; ``samples (n, channels)`` float64 in the unit of
+    `SIGNAL_KINDS`. ``rate_hz`` is the nominal rate, ``None`` for a stream of events (beat intervals: each
+    stands at the beat that ends it). A step of more than 1.5 / rate between times, in a chunk or between two,
+    is a hole; NaN marks samples that are there but hold no value.
+    """
+
+    stream: str
+    times: FloatArray
+    samples: FloatArray
+    rate_hz: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Cue:
     """Some words of a transcript: ``[start, end)`` in s, the text, who says it where known.
 
@@ -100,4 +143,4 @@ class WordsChunk:
     language: str | None = None
 
 
-Chunk: TypeAlias = PictureChunk | SoundChunk | WordsChunk
+Chunk: TypeAlias = PictureChunk | SoundChunk | SignalChunk | WordsChunk
