@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from moodal.dsp.face_expression import action_units, expression
 from moodal.dsp.face_geometry import box, eye_openness, gaze, head_pose, picture_quality
 
 from .ahead import Mesher
+from .crops import Frame
 from .nets import BLENDSHAPES, BlendshapeNet, Detector, MeshNet
 from .tracker import FrameNote, Seen, Tracker
 from .tracks import TRACKS
@@ -128,6 +130,8 @@ class FaceExtractor:
         self.runs: dict[str, _Run] = {NOBODY: _Run("", context.span.start)}
         self.lids: dict[str, _Lids] = {}
         self._next = -np.inf
+        self._held: tuple[float, float, Frame] | None = None  # the last frame so far: read with the next one
+        self._scale = 1.0
         self._until: float | None = None
         self._past: list[tuple[float, float, str]] = []  # stretches so far, for people who come later
         self._worker = ThreadPoolExecutor(1)
@@ -137,17 +141,17 @@ class FaceExtractor:
         """Follow the chunk's faces; give what the second thread has finished."""
         assert isinstance(chunk, PictureChunk)
         rate = self.context.options.get("fps")
-        notes: list[FrameNote] = []
-        kept = []
+        kept = [] if self._held is None else [self._held]
         for row in zip(chunk.times.tolist(), chunk.ends.tolist(), chunk.frames, strict=True):
             if rate is None or row[0] >= self._next - 1e-6:
                 self._next = row[0] + (1 / rate if rate is not None else 0.0)
                 kept.append(row)
-        for k, (time, end, frame) in enumerate(kept):
-            notes += self.tracker.push(frame, time, end, kept[k + 1][2] if k + 1 < len(kept) else None)
-            self._shape = (frame.shape[1], frame.shape[0], chunk.scale)
-        if notes:
-            self._waiting.append(self._worker.submit(self._measure, notes, self._shape))
+        notes: list[FrameNote] = []
+        for (time, end, frame), (_, _, following) in pairwise(kept):
+            notes += self.tracker.push(frame, time, end, following)
+        self._held = kept[-1] if kept else None
+        self._hand_over(notes)
+        self._scale = chunk.scale
         done: list[Piece] = []
         # Never far behind: two chunks of crops are all that may wait.
         while self._waiting and (self._waiting[0].done() or len(self._waiting) > 2):
@@ -156,9 +160,11 @@ class FaceExtractor:
 
     def close(self) -> list[Piece]:
         """The rest of the notes, and gaps up to the end of the span."""
-        notes = self.tracker.close()
-        if notes:
-            self._waiting.append(self._worker.submit(self._measure, notes, self._shape))
+        last_ones: list[FrameNote] = []
+        if self._held is not None:
+            time, until, frame = self._held
+            last_ones = self.tracker.push(frame, time, until)
+        self._hand_over(last_ones + self.tracker.close())
         done = [p for future in self._waiting for p in future.result()]
         self._waiting.clear()
         self._worker.shutdown()
@@ -174,9 +180,13 @@ class FaceExtractor:
                 self._close_run(run, end, gaps[name])
         return done + self._gap_pieces(gaps)
 
+    def _hand_over(self, notes: list[FrameNote]) -> None:
+        if notes:
+            self._waiting.append(self._worker.submit(self._measure, notes, self._scale))
+
     # The second thread, from here on.
 
-    def _measure(self, notes: list[FrameNote], shape: tuple[int, int, float]) -> list[Piece]:
+    def _measure(self, notes: list[FrameNote], scale: float) -> list[Piece]:
         gaps: dict[str, list[Gap]] = {}
         rows: dict[str, list[tuple[float, float, dict[str, FloatArray]]]] = {}
         for note in notes:
@@ -184,7 +194,7 @@ class FaceExtractor:
             self._until = note.end
             told_to: set[str] = set()
             for name, seen in note.seen.items():
-                values, quality, reason = self._face(name, note, seen, shape)
+                values, quality, reason = self._face(name, note, seen, scale)
                 run = self._run_of(name, note.time)
                 run.last_seen = note.time
                 run.left, run.blurred = _at_edge(values["face.quality"]), False
@@ -202,10 +212,8 @@ class FaceExtractor:
             self._switch(self.runs[NOBODY], nobody, note.time, gaps.setdefault(NOBODY, []))
         return self._pieces(rows) + self._gap_pieces(gaps)
 
-    def _face(
-        self, name: str, note: FrameNote, seen: Seen, shape: tuple[int, int, float]
-    ) -> tuple[dict[str, FloatArray], float, str]:
-        width, height, scale = shape
+    def _face(self, name: str, note: FrameNote, seen: Seen, scale: float) -> tuple[dict[str, FloatArray], float, str]:
+        width, height = note.size
         yaw, pitch, roll = head_pose(seen.points)
         sharpness, light = picture_quality(seen.crop)
         x, y, w, h = box(seen.points).tolist()

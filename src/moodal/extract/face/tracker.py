@@ -16,7 +16,7 @@ from moodal.core.clock import FloatArray
 from moodal.dsp.face_geometry import picture_quality
 
 from .ahead import Mesher
-from .crops import Frame, crop_of_box, crop_of_points
+from .crops import Frame, crop_of_box, crop_of_points, expected
 from .nets import Detector, overlap
 
 __all__ = ["FrameNote", "Seen", "Tracker", "box_of"]
@@ -31,8 +31,8 @@ LOOK_S = 0.5
 SEARCH_S = 0.08
 #: Where somebody was lost, a face within this time and about a face's width is the same one.
 SHORT_S = 2.0
-#: A square that did not move for so many frames is guessed not to move at the next one.
-STEADY = 2
+#: Frames further apart than this are read where the last one says, not the one before it (see `Tracker`).
+SLOW_S = 0.06
 #: Distance of shape descriptors (see `descriptor`) below which a face is a known person's.
 SAME_SHAPE, SAME_SHAPE_ALONE = 0.055, 0.09
 #: Sharpness (grey levels) below which a face that was lost was lost to blur.
@@ -56,13 +56,17 @@ class Seen:
 
 @dataclass
 class _Face:
-    """A face being followed in its square; ``person`` is empty until it is confirmed."""
+    """A face being followed; ``person`` is empty until it is confirmed.
+
+    ``square`` is where the next frame is read, ``ahead`` where the one after it, once that is known.
+    """
 
     points: FloatArray
     square: FloatArray
-    steady: int  #: frames since the square moved
     since: float
     person: str = ""
+    before: FloatArray | None = None  #: points one frame earlier
+    ahead: FloatArray | None = None
     held: list[tuple[int, Seen]] = field(default_factory=list)
 
 
@@ -84,6 +88,7 @@ class FrameNote:
     end: float
     luma: float
     cut: bool
+    size: tuple[int, int] = (1, 1)  #: width and height of the frame
     seen: dict[str, Seen] = field(default_factory=dict)
     blurred: set[str] = field(default_factory=set)  #: lost in this frame because all detail went
 
@@ -110,7 +115,11 @@ def _distance(a: FloatArray, b: FloatArray) -> float:
 
 
 class Tracker:
-    """Frames in, `FrameNote` out; a note is held back until every newcomer in it is confirmed or gone."""
+    """Frames in, `FrameNote` out; a note is held back until every newcomer in it is confirmed or gone.
+
+    Where a face is read in a frame follows from the frames up to the one before the last, so that two
+    frames can be read at once; in a slow film, in which a face may have gone far by then, from the last.
+    """
 
     def __init__(self, short: Detector, full: Detector, mesh: Mesher, *, still: bool = False) -> None:
         self.short, self.full, self.mesh, self.still = short, full, mesh, still
@@ -121,6 +130,7 @@ class Tracker:
         self._look_at = -np.inf
         self._searched_at = -np.inf
         self._lost_at = -np.inf
+        self._last = -np.inf
         self._thumb: npt.NDArray[np.float32] | None = None
 
     def push(self, frame: Frame, time: float, end: float, following: Frame | None = None) -> list[FrameNote]:
@@ -128,24 +138,29 @@ class Tracker:
 
         ``following`` is the next frame where it is there already: work begins on it meanwhile.
         """
-        # Every other frame is read ahead while this one is: more would only wait for one another.
-        if following is not None and not self.mesh.begun(frame):
-            self.mesh.begin(following, [face.square for face in self.faces if face.steady >= STEADY])
+        slow = not time - self._last <= SLOW_S
+        self._last = time
+        for face in self.faces:
+            face.ahead = None if slow else crop_of_points(expected(face.points, face.before), face.square)
+        if following is not None and not slow:
+            self.mesh.begin(following, [face.ahead for face in self.faces if face.ahead is not None])
         thumb = _thumbnail(frame)
         cut = self._thumb is not None and float(np.abs(thumb - self._thumb).mean()) > CUT
         self._thumb = thumb
-        note = FrameNote(time, end, float(thumb.mean()), cut)
+        note = FrameNote(time, end, float(thumb.mean()), cut, (frame.shape[1], frame.shape[0]))
         index = self._first + len(self._notes)
         self._notes.append(note)
         self._follow(frame, note, index)
         searching = (not self.faces or time - self._lost_at < SHORT_S) and time - self._searched_at >= SEARCH_S
         if self.still or time >= self._look_at or searching or cut:
             self._search(frame, note, index, thorough=self.still or time >= self._look_at)
+        self.mesh.forget(frame)
         self._confirm(time)
         return self._final()
 
     def close(self) -> list[FrameNote]:
         """The rest; a newcomer who was not there long enough never was."""
+        self.mesh.close()
         for face in self.faces:
             if not face.person and self.still:
                 self._admit(face, self._notes[-1].time)
@@ -166,9 +181,8 @@ class Tracker:
                 if _blurred(crop):
                     note.blurred.add(face.person)
                 continue
-            square = crop_of_points(points, face.square)
-            face.steady = face.steady + 1 if square is face.square else 0
-            face.points, face.square = points, square
+            face.before, face.points = face.points, points
+            face.square = crop_of_points(points, face.square) if face.ahead is None else face.ahead
             self._keep(face, note, index, Seen(points, presence, crop))
             kept.append(face)
         self.faces = kept
@@ -204,7 +218,7 @@ class Tracker:
             near = self._near(place, note.time)
             if presence < (AGAIN if near else FOUND) or any(overlap(place, box_of(f.points)) > 0.2 for f in self.faces):
                 continue
-            face = _Face(mesh, crop_of_points(mesh, square), 0, note.time, near or "")
+            face = _Face(mesh, crop_of_points(mesh, square), note.time, near or "")
             self.faces.append(face)
             self._keep(face, note, index, Seen(mesh, presence, crop))
 
