@@ -248,7 +248,7 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
         provenance={
             "moodal": __version__,
             "schema": SCHEMA,
-            "recording": {"name": recording.name, "sha256": recording.sha256()},
+            "recording": {"name": recording.name, "sha256": _digest(recording, measured)},
             "streams": [{**s.summary(), **s.info} for s in recording.streams],
             "settings": asdict(settings),
             "settings_sha256": settings.sha256,
@@ -261,6 +261,17 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
         warnings=(*recording.warnings, *measured.warnings),
         models=tuple(models),
     )
+
+
+def _digest(recording: Recording, measured: Measured) -> str | None:
+    """The hash of the recording's bytes; ``None``, and said, where they are gone by now."""
+    try:
+        return recording.sha256()
+    except InputError as error:
+        measured.failed = True
+        if not measured.warnings:
+            measured.warnings.append(str(error))
+        return None
 
 
 def extract(source: PathLike | Recording, track: str, *, progress: Progress | None = None, **options: Any) -> TrackSet:
