@@ -203,6 +203,7 @@ def analyze_into(
         save(mood, work)
         there = recording.path if recording.path.is_file() else None
         page.write(mood, work, media=None if there is None else Path(os.path.relpath(there, folder)))
+        del mood, tracks  # before the same is read back: a day of cells need not lie in memory twice
     return replace(load(folder), timing=timing), measured
 
 
