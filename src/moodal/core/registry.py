@@ -20,6 +20,7 @@ __all__ = ["KINDS", "bundles", "load", "names"]
 KINDS: dict[str, dict[str, str]] = {
     "readers": {
         "transcript": "moodal.media.transcript",
+        "e4": "moodal.media.e4",
         "still": "moodal.media.still",
         "av": "moodal.media.av",
     },
