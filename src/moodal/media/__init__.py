@@ -35,8 +35,9 @@ def read(
 
     Raises
     ------
-    InputError : no such file, nothing in it, no reader knows it, or clocks that cannot be joined; in one line.
-    UsageError : ``unit`` names a field that no file has.
+    InputError : no such file, nothing in it, no reader knows it, clocks that cannot be joined, or ``unit`` names a
+        field that is in none of the files; in one line.
+    UsageError : an item of ``unit`` is no ``FIELD=UNIT``.
     """
     units = Units.parse(unit)
     recording = opened(Path(path), units)
@@ -44,7 +45,8 @@ def read(
         from .join import join
 
         recording = join(recording, with_, units)
-    units.check(recording.name)
+    if units.asked:
+        units.check(recording.name)
     return recording
 
 
@@ -57,7 +59,10 @@ def opened(path: Path, units: Units) -> Recording:
             "is a folder of no known layout (E4, BIDS, recording.toml)", where=str(path),
             fix="Name a file, or let moodal analyze take the folder.",
         )  # fmt: skip
-    return spec.read(path, units) if spec.units else spec.read(path)
+    if not spec.units:
+        return spec.read(path)
+    units.asked = True
+    return spec.read(path, units)
 
 
 def chosen(path: Path, head: bytes) -> ReaderSpec | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ from moodal.core.clock import FloatArray
 
 from .reader import SignalTruth, Truth
 
-__all__ = ["e4"]
+__all__ = ["e4", "table"]
 
 #: When the generated sessions begin: 8 January 2024, 09:40 UTC.
 EPOCH = 1_704_706_800.0
@@ -69,3 +72,73 @@ def e4(folder: Path, seed: int, seconds: float = 20.0) -> Truth:
                 archive.writestr(zipfile.ZipInfo(f"{home}{name}.csv", (2024, 1, 8, 9, 40, 0)), text)
             archive.writestr(zipfile.ZipInfo(f"{home}info.txt", (2024, 1, 8, 9, 40, 0)), "seeded")
     return Truth(path, seconds, signals=signals, notes=notes, epoch_s=EPOCH)
+
+
+#: Time column, its cell for second t, and whether it tells when second 0 was.
+_CLOCKS: tuple[tuple[str, Callable[[float], str], bool], ...] = (
+    ("time_s", lambda t: f"{t:.6f}", False),
+    ("timestamp [ms]", lambda t: f"{1000 * t:.3f}", False),
+    ("unix", lambda t: f"{EPOCH + t:.6f}", True),
+    ("time", lambda t: f"{_when(t):%Y-%m-%dT%H:%M:%S.%f}+00:00", True),
+    ("unix_ms", lambda t: f"{1000 * (EPOCH + t):.3f}", True),
+    ("", lambda t: "", False),
+)
+
+
+#: Suffix, separator, whether a comma is the decimal sign, byte order mark.
+_SPELLINGS = (
+    (".csv", ",", False, ""),
+    (".csv", ";", True, "\ufeff"),
+    (".tsv", "\t", False, ""),
+    (".csv.gz", ",", False, ""),
+)
+
+
+def _when(t: float) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=round(1e6 * (EPOCH + t)))
+
+
+def table(folder: Path, seed: int, seconds: float = 20.0) -> Truth:
+    """A table of signals in one of six clocks and four spellings, by seed."""
+    rng = np.random.default_rng(seed)
+    clock, cell, stamped = _CLOCKS[seed % len(_CLOCKS)]
+    suffix, delimiter, comma, mark = _SPELLINGS[seed % 4]
+    rate, n = 32.0, round(32 * seconds)
+    columns: dict[str, FloatArray] = {}
+    signals: dict[str, SignalTruth] = {}
+    times = np.round(np.arange(n) / rate, 6)
+
+    def add(kind: str, names: tuple[str, ...], factor: float, values: FloatArray, *channels: str) -> None:
+        columns.update({name: values[:, i] for i, name in enumerate(names)})
+        signals[kind] = SignalTruth(kind, rate, times, values * factor, 1e-7 * factor * 1e3, channels or ("",))
+
+    add("eda", (("EDA_uS", "gsr [nS]", "eda (mS)", "EDA_uS")[seed % 4],), (1.0, 1e-3, 1e3, 1.0)[seed % 4],
+        wave(rng, n, 1.0, 3.0, 6)[:, None] / (1.0, 1e-3, 1e3, 1.0)[seed % 4])  # fmt: skip
+    if seed % 2:
+        add("ppg", ("BVP",), 1.0, wave(rng, n, -50, 50, 3)[:, None])
+    if seed % 3 == 0:
+        axes = np.column_stack([wave(rng, n, a, a + 0.3, 4) for a in (0.1, 0.2, 0.8)])
+        add("acc", ("acc_x [g]", "acc_y [g]", "acc_z [g]"), 1.0, axes, "x", "y", "z")
+    if seed % 5 == 0:
+        add("temp", ("skin temp (°F)",), 5 / 9, wave(rng, n, 90, 94, 3)[:, None])
+        signals["temp"] = SignalTruth("temp", rate, times, (columns["skin temp (°F)"][:, None] - 32) / 1.8, 1e-6)
+    holes = rng.random(n) < 0.05
+    columns["EDA_uS" if "EDA_uS" in columns else next(iter(columns))][holes] = np.nan
+    signals["eda"].samples[holes] = np.nan
+    head = ([clock] if clock else []) + list(columns)
+    grid = np.column_stack(list(columns.values()))
+    shown = [
+        [cell(float(t))] * bool(clock) + ["" if np.isnan(v) else f"{v:.9f}" for v in row]
+        for t, row in zip(times, grid, strict=True)
+    ]
+    body = "\n".join(
+        [
+            delimiter.join(head),
+            *(delimiter.join(c.replace(".", ",") if comma and "T" not in c else c for c in row) for row in shown),
+            "",
+        ]
+    )
+    text = mark + ("" if clock else "# rate_hz: 32\n") + body
+    path = folder / f"signals-{seed}{suffix}"
+    path.write_bytes(gzip.compress(text.encode(), mtime=0) if suffix.endswith(".gz") else text.encode())
+    return Truth(path, n / rate, signals=signals, epoch_s=EPOCH if stamped else None, time_tolerance=2e-6)

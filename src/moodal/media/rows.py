@@ -64,9 +64,20 @@ def lines(source: Opened, where: str, size: int = BLOCK) -> Iterator[bytes]:
                 raise InputError("has a line of more than a million characters", where=where, fix="Is it a table?")
             rest = data[cut:]
             if cut:
-                yield data[:cut]
+                yield _clean(data[:cut])
         if rest.strip():
-            yield rest.replace(b"\r", b"\n")
+            yield _clean(rest.replace(b"\r", b"\n"))
+
+
+def _clean(block: bytes) -> bytes:
+    """The block, or what of it is UTF-8 with marks where it is not (µ and ° of old exports)."""
+    if block.isascii():
+        return block
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return block.decode("cp1252", errors="replace").encode()
+    return block
 
 
 def numbers(block: bytes, columns: int) -> FloatArray:

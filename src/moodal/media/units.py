@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moodal.core.clock import FloatArray
-from moodal.core.errors import UsageError
+from moodal.core.errors import InputError, UsageError
 from moodal.core.stream import SIGNAL_KINDS
 
 __all__ = ["Label", "Sampled", "Unit", "Units", "doubt", "label", "unit_of"]
@@ -98,6 +98,8 @@ class Units(Mapping[str, str]):
     def __init__(self, declared: Mapping[str, str] | None = None) -> None:
         self._units = {k.strip().lower(): v.strip() for k, v in (declared or {}).items()}
         self._used: set[str] = set()
+        #: Whether a reader that takes units was asked.
+        self.asked = False
 
     @classmethod
     def parse(cls, items: object) -> Units:
@@ -145,12 +147,12 @@ class Units(Mapping[str, str]):
         return both
 
     def check(self, name: str) -> None:
-        """Raise `UsageError` where a declared field was in none of the files."""
+        """Raise `InputError` where a declared field was in none of the files."""
         unused = sorted(set(self._units) - self._used)
         if unused:
-            raise UsageError(
-                f"{', '.join(unused)} names no field of {name}", where="--unit",
-                fix="Name a column, a channel or a kind of stream that the file holds.",
+            raise InputError(
+                f"has no field {', '.join(unused)} as --unit says", where=name,
+                fix="Name a column, a channel or a kind of stream that it holds.",
             )  # fmt: skip
 
 
@@ -288,7 +290,7 @@ def _fits(kind: str, columns: list[FloatArray], stated: bool) -> bool:
         return True
     if kind in _RANGE:
         low, high = (_RANGE if stated else _RANGE_BARE)[kind]
-        spans = [float(np.diff(np.percentile(c, (0.5, 99.5)))[0]) for c in columns]
+        spans = [float(np.diff(np.percentile(c, (0.5, 99.5)))[0]) or float(np.ptp(c)) for c in columns]
         spans = [s for s in spans if s > 1e-9]  # a flat channel says nothing of its unit
         return not spans or low <= float(np.median(spans)) <= high
     if kind not in _MIDDLE:
@@ -300,6 +302,10 @@ def _fits(kind: str, columns: list[FloatArray], stated: bool) -> bool:
         # Skin that conducts less than this is a unit of another size, or (stated) no contact at all.
         return top >= (0.001 if stated else 0.05) and low <= middle <= high
     return low <= middle <= high
+
+
+_WORDS = {"eda": "skin conductance", "temp": "skin temperature", "hr": "heart rate", "ibi": "beat intervals",
+          "acc": "acceleration of a body"}  # fmt: skip
 
 
 def doubt(kind: str, unit: Unit | None, columns: list[FloatArray]) -> str:
@@ -319,4 +325,4 @@ def doubt(kind: str, unit: Unit | None, columns: list[FloatArray]) -> str:
     ]
     hint = f"; they would fit {' or '.join(others)}" if others else ""
     said = f"in {taken.name}" if unit else "without a unit"
-    return f"values of {low:g} to {high:g} {said} are no {kind}{hint}"
+    return f"values of {low:g} to {high:g} {said} are no {_WORDS.get(kind, kind.upper())}{hint}"
