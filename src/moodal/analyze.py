@@ -93,20 +93,31 @@ class Settings:
 
 
 @overload
-def analyze(source: PathLike | Recording, *, out: PathLike | None = None, with_: Any = (), **options: Any) -> Mood: ...
+def analyze(
+    source: PathLike | Recording, *, out: PathLike | None = None, with_: Any = (), unit: Any = (), **options: Any
+) -> Mood: ...
 @overload
 def analyze(
-    source: Sequence[PathLike | Recording], *, out: PathLike | None = None, with_: Any = (), **options: Any
+    source: Sequence[PathLike | Recording],
+    *,
+    out: PathLike | None = None,
+    with_: Any = (),
+    unit: Any = (),
+    **options: Any,
 ) -> list[Mood]: ...
-def analyze(source: Any, *, out: PathLike | None = None, with_: Any = (), **options: Any) -> Mood | list[Mood]:
+def analyze(
+    source: Any, *, out: PathLike | None = None, with_: Any = (), unit: Any = (), **options: Any
+) -> Mood | list[Mood]:
     """Turn a recording (or each of a list) into a Mood.
 
     Parameters
     ----------
-    source : path of a video, sound, picture, transcript or text; a `Recording`; or a list of them.
+    source : path of a video, sound, picture, transcript, text, table of signals, wristband's folder and so on; a
+        `Recording`; or a list of them.
     out : folder in which ``NAME.mood/`` is made. Without it nothing is left behind: the Mood's files
         live in a temporary folder as long as the Mood does.
-    with_ : path of a transcript to join (or a list of them).
+    with_ : path of a transcript or recording to join, as ``FILE`` or ``FILE@OFFSET_S`` (or a list of them).
+    unit : units of signals that state none: ``["eda=uS"]`` or ``{"eda": "uS"}``.
     options : the command's options: ``only`` (modalities), ``scheme``, ``fps``, ``start``, ``end``,
         ``commercial``, ``asr_model``, ``language``.
 
@@ -116,9 +127,9 @@ def analyze(source: Any, *, out: PathLike | None = None, with_: Any = (), **opti
     """
     settings = settings_from(**options)
     if isinstance(source, (list, tuple)):
-        return [analyze(one, out=out, with_=with_, **options) for one in source]
+        return [analyze(one, out=out, with_=with_, unit=unit, **options) for one in source]
     transcripts = [with_] if isinstance(with_, (str, os.PathLike)) else list(with_)
-    recording = source if isinstance(source, Recording) else media.read(source, with_=transcripts)
+    recording = source if isinstance(source, Recording) else media.read(source, with_=transcripts, unit=unit)
     if out is not None:
         return analyze_into(recording, folder_for(recording, Path(out)), settings)[0]
     home = tempfile.mkdtemp(prefix="moodal-")
@@ -275,7 +286,15 @@ def _digest(recording: Recording, measured: Measured) -> str | None:
         return None
 
 
-def extract(source: PathLike | Recording, track: str, *, progress: Progress | None = None, **options: Any) -> TrackSet:
+def extract(
+    source: PathLike | Recording,
+    track: str,
+    *,
+    progress: Progress | None = None,
+    with_: Any = (),
+    unit: Any = (),
+    **options: Any,
+) -> TrackSet:
     """One measurement of a recording, for every subject.
 
     Parameters
@@ -283,6 +302,7 @@ def extract(source: PathLike | Recording, track: str, *, progress: Progress | No
     source : path or `Recording`.
     track : a name that `moodal tracks` lists (``face.blendshapes``, ``voice.egemaps`` …).
     progress : called with the share done, 0 to 1.
+    with_, unit : as in `analyze`.
     options : ``fps``, ``start``, ``end``, ``asr_model``, ``language`` as in `analyze`.
 
     Raises
@@ -291,7 +311,8 @@ def extract(source: PathLike | Recording, track: str, *, progress: Progress | No
     InputError : the recording cannot be read, or breaks off, or a model is not there.
     """
     extractor, spec = track_spec(track)
-    recording = source if isinstance(source, Recording) else media.read(source)
+    joined = [with_] if isinstance(with_, (str, os.PathLike)) else list(with_)
+    recording = source if isinstance(source, Recording) else media.read(source, with_=joined, unit=unit)
     settings = settings_from(**options)
     memory = Memory()
     measured = measure(

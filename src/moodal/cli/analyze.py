@@ -13,10 +13,18 @@ __all__ = ["analyze"]
 
 def analyze(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Videos, sounds, pictures, transcripts, or folders of them.")
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="Videos, sounds, pictures, transcripts, signals of the body, or folders of them."
+        ),
     ],
     with_: Annotated[
-        list[str] | None, typer.Option("--with", help="Transcript to join (SRT, VTT, Whisper JSON, text).")
+        list[str] | None,
+        typer.Option("--with", metavar="FILE[@OFFSET_S]", help="Transcript or recording to join on one clock."),
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option("--unit", metavar="FIELD=UNIT", help="Unit of a signal that states none: eda=uS."),
     ] = None,
     out: Annotated[str, typer.Option(help="Folder in which NAME.mood/ is made.")] = ".",
     only: Annotated[list[str] | None, typer.Option(help="face, voice, words … (commas or repeated).")] = None,
@@ -46,12 +54,12 @@ def analyze(
         asr_model=asr_model,
         language=language,
     )
-    jobs = [(path, [*joined, *map(Path, with_ or [])]) for path, joined in inputs(paths)]
+    jobs: list[tuple[Path, list[str | Path]]] = [(path, [*joined, *(with_ or [])]) for path, joined in inputs(paths)]
     done: list[Path] = []
     failed = parts = 0
     for path, transcripts in jobs:
         try:
-            recording = read(path, with_=transcripts)
+            recording = read(path, with_=transcripts, unit=unit or ())
             target = folder_for(recording, Path(out), done)
             with screen.progress(recording.name) as progress:
                 mood, measured = analyze_into(recording, target, settings, progress)

@@ -45,9 +45,10 @@ class Recording:
     holds for each stream name a function that opens it afresh: every stream can be read alone,
     again, and in a thread of its own. ``sha256`` is that of the bytes of ``path``.
 
-    ``epoch_s`` is the POSIX time of the recording's zero where its clock tells it (``basis`` "utc"; "local"
-    where the file gives a wall clock without a zone, "device" where the clock counts from nowhere in
-    particular, "" where no clock is known). ``joins`` certifies how streams of several clocks were joined.
+    ``epoch_s`` is the POSIX time of the recording's zero where its clock tells it, to within ``epoch_error_ms`` (what
+    its stamps resolve). ``basis`` is "utc"; "local" where the file gives a wall clock without a zone (``epoch_s`` then
+    takes it for UTC); "device" where the clock counts from nowhere in particular; "" where no clock is known.
+    ``joins`` certifies how streams of several clocks were joined.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class Recording:
     epoch_s: float | None = None
     basis: Literal["utc", "local", "device", ""] = ""
     joins: tuple[ClockJoin, ...] = ()
+    epoch_error_ms: float | None = None
 
     def stream(self, kind: str) -> Stream | None:
         """The first stream of a kind, or ``None``."""

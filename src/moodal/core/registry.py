@@ -20,6 +20,8 @@ __all__ = ["KINDS", "bundles", "load", "names"]
 KINDS: dict[str, dict[str, str]] = {
     "readers": {
         "transcript": "moodal.media.transcript",
+        "e4": "moodal.media.e4",
+        "table": "moodal.media.table",
         "still": "moodal.media.still",
         "av": "moodal.media.av",
     },
