@@ -166,8 +166,8 @@ def _start(head: bytes, plus: bool) -> datetime | None:
         y += 1900 if y >= 85 else 2000
         if full and full[2] in _MONTHS:
             d, m, y = int(full[1]), _MONTHS.index(full[2]) + 1, int(full[3])
-        time = [int(part) for part in re.split(r"[.:]", hour.strip())]
-        start = datetime(y, m, d, *time[:3], tzinfo=UTC)
+        hours, minutes, seconds = (int(part) for part in re.split(r"[.:]", hour.strip()))
+        start = datetime(y, m, d, hours, minutes, seconds, tzinfo=UTC)
     except (ValueError, TypeError):
         return None
     return None if (start.year, start.month, start.day) in ((1985, 1, 1), (2000, 1, 1)) else start

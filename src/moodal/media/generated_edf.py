@@ -12,7 +12,7 @@ from moodal.core.clock import FloatArray
 from .generated import EPOCH, wave
 from .reader import SignalTruth, Truth
 
-__all__ = ["edf", "write"]
+__all__ = ["edf", "wfdb", "write"]
 
 #: Suffix, what the reserved field says, bytes of a sample.
 _LAYOUTS = ((".edf", "", 2), (".edf", "EDF+C", 2), (".bdf", "24BIT", 3), (".edf", "EDF+D", 2), (".bdf", "BDF+C", 3))
@@ -38,7 +38,7 @@ def write(
     onsets: FloatArray | None = None,
     start: datetime | None = None,
 ) -> list[FloatArray]:
-    """Write channels ``(label, dimension, rate, (low, high), values)`` in records of 1 s; the values as they are stored.
+    """Write channels ``(label, dimension, rate, (low, high), values)`` in records of 1 s; give the values as stored.
 
     ``reserved`` says EDF+C, EDF+D or nothing; ``notes`` are put into the records in which they begin.
     """
@@ -116,3 +116,51 @@ def edf(folder: Path, seed: int, seconds: int = 12) -> Truth:
         signals[kind] = SignalTruth(kind, float(rate), times, column, 1e-6 * float(np.abs(column).max()), channels)
     told = tuple((t, t + length, text) for t, length, text in notes)
     return Truth(path, float(onsets[-1]) + 1.0, signals=signals, notes=told, epoch_s=EPOCH)
+
+
+def wfdb(folder: Path, seed: int, seconds: int = 12) -> Truth:
+    """A record in format 16, 212, 80, 24, 32, 61 or 160, by seed; odd seeds have two samples of pulse a frame."""
+    rng = np.random.default_rng(seed)
+    form = ("16", "212", "24", "32", "61", "160", "80")[seed % 7]
+    per = 1 + seed % 2
+    home = folder / f"record-{seed}"
+    home.mkdir(exist_ok=True)
+    rate, n = 125, 125 * seconds
+    top = {"80": 120, "212": 2000}.get(form, 20_000)
+    ecg = np.stack([np.round(wave(rng, n, -top, top, 0)) for _ in range(2)], axis=1)
+    ppg = np.round(wave(rng, n * per, -top, top, 0)).reshape(n, per)
+    if form != "160":
+        ppg[n // 2] = {"212": -2048, "80": -128, "24": -(1 << 23), "32": -(1 << 31)}.get(form, -(1 << 15))
+    flat = np.concatenate([ecg, ppg], axis=1).ravel().astype(np.int64)
+    (home / "rec.dat").write_bytes(b"\x00" * 24 + _packed(flat, form))
+    gain = top / 1.5
+    head = [
+        f"rec 3 {rate} {n} 09:40:00 08/01/2024",
+        f"rec.dat {form}+24 {gain!r}(10)/mV 16 0 0 0 0 II",
+        f"rec.dat {form}+24 {gain!r}(10)/mV 16 0 0 0 0 V5",
+        f"rec.dat {form}{'x2' if per == 2 else ''}+24 {gain!r}/NU 16 0 0 0 0 PLETH",
+        "# seeded",
+    ]
+    path = home / "rec.hea"
+    path.write_text("\n".join(head) + "\n")
+    if form != "160":
+        ppg[n // 2] = np.nan
+    times = np.arange(n * per) / (rate * per)
+    signals = {
+        "ecg": SignalTruth("ecg", float(rate), np.arange(n) / rate, (ecg - 10) / gain * 1e3, 1e-6, ("II", "V5")),
+        "ppg": SignalTruth("ppg", float(rate * per), times, ppg.reshape(-1, 1) / gain, 1e-9),
+    }
+    return Truth(path, float(seconds), signals=signals, epoch_s=EPOCH)
+
+
+def _packed(values: np.ndarray, form: str) -> bytes:
+    """Samples in a WFDB format."""
+    if form == "212":
+        pairs = np.concatenate([values, np.zeros(len(values) % 2, np.int64)]).reshape(-1, 2) & 0xFFF
+        octets = [pairs[:, 0] & 255, pairs[:, 0] >> 8 | (pairs[:, 1] >> 8) << 4, pairs[:, 1] & 255]
+        return np.stack(octets, axis=1).astype(np.uint8).tobytes()
+    if form == "24":
+        return values.astype("<i4")[:, None].view(np.uint8)[:, :3].tobytes()
+    shifted = values + {"80": 128, "160": 1 << 15}.get(form, 0)
+    kinds = {"16": "<i2", "61": ">i2", "160": "<u2", "32": "<i4", "80": "u1"}
+    return shifted.astype(kinds[form]).tobytes()
