@@ -197,15 +197,6 @@ def test_damaged_model_costs_its_own_modality(tmp_path: Path) -> None:
     one_line(only, "damaged", "moodal models pull")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_read_only_output(tmp_path: Path) -> None:
-    made.write_wav(tmp_path / "a.wav", made.silence(1))
-    (tmp_path / "out").mkdir(mode=0o500)
-    result = run("analyze", "a.wav", "--out", "out", cwd=tmp_path)
-    assert result.returncode == 2
-    one_line(result, "out", "cannot be written")
-
-
 def test_output_that_is_a_file(tmp_path: Path) -> None:
     made.write_wav(tmp_path / "a.wav", made.silence(1))
     (tmp_path / "out").write_text("I am a file")

@@ -214,6 +214,7 @@ def analyze_into(
         save(mood, work)
         there = recording.path if recording.path.is_file() else None
         page.write(mood, work, media=None if there is None else Path(os.path.relpath(there, folder)))
+        del mood, tracks  # before the same is read back: a day of cells need not lie in memory twice
     return replace(load(folder), timing=timing), measured
 
 
@@ -259,7 +260,7 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
         provenance={
             "moodal": __version__,
             "schema": SCHEMA,
-            "recording": {"name": recording.name, "sha256": recording.sha256()},
+            "recording": {"name": recording.name, "sha256": _digest(recording, measured)},
             "streams": [{**s.summary(), **s.info} for s in recording.streams],
             "settings": asdict(settings),
             "settings_sha256": settings.sha256,
@@ -272,6 +273,17 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
         warnings=(*recording.warnings, *measured.warnings),
         models=tuple(models),
     )
+
+
+def _digest(recording: Recording, measured: Measured) -> str | None:
+    """The hash of the recording's bytes; ``None``, and said, where they are gone by now."""
+    try:
+        return recording.sha256()
+    except InputError as error:
+        measured.failed = True
+        if not measured.warnings:
+            measured.warnings.append(str(error))
+        return None
 
 
 def extract(

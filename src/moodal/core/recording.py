@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .clock import Span
 from .errors import UsageError
 from .stream import Chunk, Stream
+
+if TYPE_CHECKING:
+    from .plot import Drawing
 
 __all__ = ["ClockJoin", "Recording"]
 
@@ -81,6 +84,12 @@ class Recording:
             known = ", ".join(self.openers) or "none"
             raise UsageError(f"has no stream {name!r} (it has: {known})", where=self.name)
         return self.openers[name](Span(start, self.duration_s if end is None else max(start, end)))
+
+    def plot(self) -> Drawing:
+        """Every stream on one axis of time, as an SVG that notebooks show and `Drawing.save` writes."""
+        from .plot import draw_recording
+
+        return draw_recording(self)
 
     def __repr__(self) -> str:
         rows = ", ".join(s.name if s.rate_hz is None else f"{s.name} at {s.rate_hz:g} Hz" for s in self.streams)

@@ -1,7 +1,7 @@
 """One static table a kind: name → module, so that listing imports nothing.
 
 A test holds the tables against the files. Other packages add parts through entry points in the
-groups ``moodal.readers``, ``moodal.extractors``, ``moodal.bundles`` (name → module path).
+groups ``moodal.readers``, ``moodal.extractors``, ``moodal.writers``, ``moodal.bundles`` (name → module path).
 """
 
 from __future__ import annotations
@@ -32,6 +32,16 @@ KINDS: dict[str, dict[str, str]] = {
         "face": "moodal.extract.face",
         "voice": "moodal.extract.voice",
         "words": "moodal.extract.words",
+    },
+    "writers": {
+        "csv": "moodal.formats.csv",
+        "json": "moodal.formats.json",
+        "eaf": "moodal.formats.eaf",
+        "srt": "moodal.formats.srt",
+        "vtt": "moodal.formats.vtt",
+        "fex": "moodal.formats.fex",
+        "neurokit": "moodal.formats.neurokit",
+        "audformat": "moodal.formats.audformat",
     },
     "fusions": {
         "late-v0": "moodal.fuse.late",

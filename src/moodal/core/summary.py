@@ -140,8 +140,10 @@ def _subject(mood: Mood, subject: SubjectMood, weights: FloatArray) -> dict[str,
                 "attribution": _shares(dict(subject.attribution), cells, weights),
             }
         )
+    name = mood.names.get(subject.id)
     return {
         "id": subject.id,
+        **({"name": name} if name else {}),
         "seen": [[round(s.start, 4), round(s.end, 4)] for s in subject.seen],
         "overall": _state(mood, subject, slice(None), weights),
         "segments": segments,

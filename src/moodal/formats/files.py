@@ -70,9 +70,9 @@ def _umask() -> int:
     return mask
 
 
-def json_text(value: Any) -> str:
+def json_text(value: Any, *, indent: int | None = 1) -> str:
     """JSON as stored: one form for the same content, no NaN."""
-    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -228,6 +228,9 @@ def _ledger(
     for gaps in _reasons_of(subject, modality, tracks, grid):
         fill(reasons(gaps, grid, _REASONS))
     fill(np.full(grid.n, _REASONS.index(_DEFAULT_REASON.get(modality, "no_stream")), np.int16))
+    if grid.n > 1 and missing[-2:].all() and why[-1] == _REASONS.index("no_stream"):
+        # Streams of one file end some milliseconds apart: that is not a gap of its own.
+        why[-1] = why[-2]
     edges: FloatArray = grid.edges
     return [
         MoodGap(subject, modality, span.start, span.end, _REASONS[code])

@@ -63,6 +63,10 @@ class Cells:
     quality: FloatArray
     covered: npt.NDArray[np.bool_]
 
+    def part(self, cells: slice) -> Cells:
+        """Some neighbouring cells."""
+        return Cells(self.values[cells], self.quality[cells], self.covered[cells])
+
     def only(self, mask: npt.NDArray[np.bool_]) -> Cells:
         """The same cells, told only where ``mask``."""
         kept = self.covered & mask
