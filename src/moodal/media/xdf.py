@@ -130,7 +130,7 @@ def read(path: Path, units: Units | None = None) -> Recording:
     kept: list[tuple[dict[str, Any], FloatArray]] = []
     empty: list[str] = []
     for stream in streams:
-        times = np.asarray(stream.get("time_stamps", ()), np.float64)
+        times: FloatArray = np.asarray(stream.get("time_stamps", ()), np.float64)
         if len(times) and np.isfinite(times).any():
             kept.append((stream, times))
         else:
