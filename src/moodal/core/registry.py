@@ -21,6 +21,9 @@ KINDS: dict[str, dict[str, str]] = {
     "readers": {
         "transcript": "moodal.media.transcript",
         "e4": "moodal.media.e4",
+        "edf": "moodal.media.edf",
+        "xdf": "moodal.media.xdf",
+        "wfdb": "moodal.media.wfdb",
         "table": "moodal.media.table",
         "still": "moodal.media.still",
         "av": "moodal.media.av",
