@@ -28,6 +28,7 @@ __all__ = [
     "analyze",
     "extract",
     "load",
+    "people",
     "read",
 ]
 
@@ -44,6 +45,7 @@ _WHERE = {
     "analyze": "moodal.analyze",
     "extract": "moodal.analyze",
     "load": "moodal.formats",
+    "people": "moodal.people",
     "read": "moodal.media",
 }
 
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from moodal.core.track import Track, TrackSet
     from moodal.formats import load
     from moodal.media import read
+    from moodal.people import people
 
 
 def __getattr__(name: str) -> Any:

@@ -39,7 +39,8 @@ class Facts:
     """What conclude must know beside the tracks.
 
     ``withheld`` names for each asked-for modality that was not measured its reason (``no_stream``,
-    ``no_model``, ``not_asked``, ``unreadable``); ``span`` is the stretch that was analysed.
+    ``no_model``, ``not_asked``, ``unreadable``); ``span`` is the stretch that was analysed. ``merged`` says whose
+    evidence is that would belong to nobody seen: ``{"voice": "p1"}`` (`moodal people`).
     """
 
     recording: str
@@ -53,6 +54,7 @@ class Facts:
     withheld: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    merged: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -67,7 +69,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     late = Late(open_bundle())
     grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s)
     people = _seen(tracks.get("face.quality"), facts)
-    owner = _owners(tracks, facts, people)
+    owner = _claimed(_owners(tracks, facts, people), facts.merged)
     evidence = _evidence(tracks, grid, facts, late, owner, causal)
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
@@ -101,7 +103,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         schemes=facts.schemes,
         subjects=subjects,
         gaps=tuple(sorted(gaps, key=lambda g: (_order(g.subject), facts.modalities.index(g.modality), g.start))),
-        words=_words(tracks.get("words.transcript"), owner),
+        words=_words(tracks.get("words.transcript"), owner, facts.merged),
         modalities=facts.modalities,
         basis=basis,
         calibrated=late.bundle.manifest["calibration"] is not None,
@@ -155,6 +157,15 @@ def _owners(tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, T
     return {name: Timeline(spans) for name, spans in owned.items()}
 
 
+def _claimed(owned: Mapping[str, Timeline], merged: Mapping[str, str]) -> dict[str, Timeline]:
+    """The same with what belongs to nobody seen given to whom somebody said it belongs."""
+    claimed: dict[str, Timeline] = {}
+    for name, spans in owned.items():
+        who = merged.get(name, name)
+        claimed[who] = claimed.get(who, Timeline()) | spans
+    return claimed
+
+
 def _only(tracks: TrackSet | None) -> Track | None:
     """The one subject that voice and words are measured for."""
     return None if tracks is None or not tracks.subjects else tracks[tracks.subjects[0]]
@@ -192,7 +203,8 @@ def _evidence(
         if m in facts.modalities and facts.withheld.get(m) not in ("no_stream", "not_asked")
     ]
     if not names and heard:
-        names = {"text" if facts.clock == "order" else "voice"}
+        nobody = "text" if facts.clock == "order" else "voice"
+        names = {facts.merged.get(nobody, nobody)}
     result = {}
     for name in names:
         mine = owner.get(name, Timeline()).mask(grid.middles)
@@ -260,13 +272,13 @@ def _reasons_of(subject: str, modality: str, tracks: Mapping[str, TrackSet], gri
 _BESIDE = {"face": ("face.quality",), "voice": ("voice.activity",), "words": ("words.transcript", "voice.activity")}
 
 
-def _words(transcript: TrackSet | None, owner: Mapping[str, Timeline]) -> tuple[Word, ...]:
+def _words(transcript: TrackSet | None, owner: Mapping[str, Timeline], merged: Mapping[str, str]) -> tuple[Word, ...]:
     """Words in order of time, each with the owner of the stretch it was said in."""
     track = _only(transcript)
     if track is None or track.ends is None or track.texts is None:
         return ()
     middles = (track.times + track.ends) / 2
-    names = np.full(len(track), track.subject, dtype=object)
+    names = np.full(len(track), merged.get(track.subject, track.subject), dtype=object)
     for name, spans in owner.items():
         names[spans.mask(middles)] = name
     scores = track["probability"]

@@ -197,8 +197,9 @@ def page_data(
         subjects.append(
             {
                 "id": subject.id,
-                "name": words.person_name(subject.id),
-                "short": words.person_short(subject.id),
+                "name": words.person_name(subject.id, mood.names),
+                "short": words.person_short(subject.id, mood.names),
+                "given": subject.id in mood.names,
                 "seen": len(subject.seen) > 0,
                 "told_s": round(total.told, 4),
                 "sums": story.sum_texts(mood, total),

@@ -304,9 +304,12 @@ def _cannot(mood: Mood) -> tuple[str | Who, ...]:
     for i, (subject, total, _) in enumerate(named):
         if i:
             parts.append(" and " if i == len(named) - 1 and rest <= 0 else ", ")
-        name = words.person_name(subject.id)
+        name = words.person_name(subject.id, mood.names)
         whole = "the whole" if total.told <= 0 else _span_text(mood, total)
-        parts += [f"{whole} of ", Who(name if len(subject.seen) else name[:1].lower() + name[1:], subject.id)]
+        parts += [
+            f"{whole} of ",
+            Who(name if len(subject.seen) or subject.id in mood.names else name[:1].lower() + name[1:], subject.id),
+        ]
     if rest > 0:
         parts.append(f" and parts of {words.plural(rest, 'more person')}")
     clauses = _main_reasons(mood, [g for _, _, gaps in missing for g in gaps])
