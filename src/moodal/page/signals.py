@@ -93,8 +93,9 @@ def _entry(
     step, columns = _levels(track.times, values, mood.duration_s, low, high, wave=signal.wave)
     entry: dict[str, Any] = {
         "track": signal.track, "name": signal.name, "unit": signal.unit, "low": low, "high": high, "step": step,
-        "digits": signal.digits, "subject": owner, "n": len(columns[0]), "single": len(columns) == 1, "wave": signal.wave,
-        "row": signal.row, "at": add(columns), "gaps": _gaps(track, mood.duration_s), "quality": None, "marks": None,
+        "digits": signal.digits, "subject": owner, "n": len(columns[0]), "single": len(columns) == 1,
+        "wave": signal.wave, "row": signal.row,
+        "at": add(columns), "gaps": _gaps(track, mood.duration_s), "quality": None, "marks": None,
     }  # fmt: skip
     if signal.track.startswith("body.") and float(track.quality.min(initial=1.0)) < GOOD:
         grades = _grades(track, mood.duration_s)
