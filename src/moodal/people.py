@@ -53,10 +53,10 @@ def people(mood: Mood | str | os.PathLike[str], *, merge: Iterable[str] | str, n
     asked = merge.split(",") if isinstance(merge, str) else list(merge)
     ids = list(dict.fromkeys(_id(saved, text.strip()) for text in asked if text.strip()))
     label = " ".join(name.split()) if name is not None else None
+    if label == "":
+        raise UsageError("is empty", where="--name", fix="Say what to call them.")
     if not ids or (len(ids) < 2 and not label):
         raise UsageError("names one subject alone" if ids else "names nobody", where="--merge", fix="Say --merge A,B.")
-    if label == "":
-        raise UsageError("is empty", where="--name")
     _refuse_two_at_once(saved, ids)
     into = min(ids, key=lambda i: (not _is_person(i), int(i[1:]) if _is_person(i) else ids.index(i)))
     provenance = {**saved.provenance, "people": _edited(saved, ids, into, label)}

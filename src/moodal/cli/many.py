@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from moodal import batch
+from moodal.formats.leftovers import sweep
 
 __all__ = ["many"]
 
@@ -44,6 +45,7 @@ def many(inputs: Sequence[tuple[Path, Sequence[Any]]], out: Path, how: batch.Pla
                     screen.errors(note)
     for note in page.write(rows, out, title=out.resolve().name):
         screen.errors(note)
+    sweep(out)  # of a run that was just dying when this one began
     for line in failed:
         screen.errors(line)
     done = len(rows) - len(failed)

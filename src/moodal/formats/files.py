@@ -90,7 +90,7 @@ def write_text(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            part.write_text(text, encoding="utf-8", newline="")
+            part.write_text(text, encoding="utf-8", errors="replace", newline="")
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -88,7 +88,7 @@ def _recording(row: Row) -> str:
     silent = f"{summary['recording']}: nothing could be told"
     unique = [w for w in dict.fromkeys(summary["warnings"]) if not w.startswith(silent)]
     warning = f'<p class="warning">{escape(" ".join(unique))}</p>' if unique else ""
-    link = f'<a href="./{escape(quote(row.folder))}/index.html">{escape(row.name)}</a>'
+    link = f'<a href="./{escape(quote(row.folder, errors="surrogateescape"))}/index.html">{escape(row.name)}</a>'
     return (
         f'<li><div class="title">{link} <span class="sub">{escape(facts)}</span></div>'
         f"<div>{''.join(subjects)}</div>{warning}</li>"
