@@ -19,7 +19,7 @@ from moodal.core.scheme import mapping
 from moodal.core.stream import Stream
 from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
 
-from .grid import NO_REASON, Cells, Grid, on_grid, reasons, smooth
+from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
 from .late import FIELDS, TRACKS, Late, open_bundle
 
 __all__ = ["STEP_S", "Facts", "conclude"]
@@ -58,18 +58,20 @@ class Facts:
     models: tuple[Mapping[str, Any], ...] = ()
 
 
-def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False) -> Mood:
+def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False, first_cell: int = 0) -> Mood:
     """Fuse the tracks of one recording into its Mood with the bundle ``late-v0``.
 
     ``tracks`` may lack any of the fusion's inputs. For every subject and modality the covered cells
-    and the gaps make up the whole duration.
+    and the gaps make up the whole duration. With ``causal`` a cell rests on what came before its end
+    alone, so that later tracks change no earlier cell: frames hold for a moment instead of until a gap,
+    and a voice belongs to whom was in view at the time. ``first_cell`` leaves out the cells before it.
     """
     for name in facts.schemes:
         mapping("ekman8", name)
     late = Late(open_bundle())
-    grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s)
-    people = _seen(tracks.get("face.quality"), facts)
-    owner = _claimed(_owners(tracks, facts, people), facts.merged)
+    grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s, first_cell)
+    people = _seen(tracks.get("face.quality"), facts, causal)
+    owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
     evidence = _evidence(tracks, grid, facts, late, owner, causal)
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
@@ -126,10 +128,13 @@ def _basis(subjects: Any, dimension: str) -> str:
     return "mapped" if told else "none"
 
 
-def _seen(quality: TrackSet | None, facts: Facts) -> dict[str, Timeline]:
+def _seen(quality: TrackSet | None, facts: Facts, causal: bool) -> dict[str, Timeline]:
     """Where each person is in the picture, however badly: everything but ``no_face``."""
     if quality is None:
         return {}
+    if causal:
+        found = {name: quality[name].times for name in quality.subjects}
+        return {name: Timeline(zip(t, held(t), strict=True)) for name, t in found.items()}
     outside = ("no_face", "unreadable", "not_asked", "dark")
     whole = Timeline([facts.span])
     return {
@@ -137,7 +142,9 @@ def _seen(quality: TrackSet | None, facts: Facts) -> dict[str, Timeline]:
     }
 
 
-def _owners(tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, Timeline]) -> dict[str, Timeline]:
+def _owners(
+    tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, Timeline], causal: bool
+) -> dict[str, Timeline]:
     """Whose the voice is, and when: a stretch of speech belongs to the only face in view during it.
 
     With nobody or several in view it belongs to ``voice`` (``text`` for a bare text).
@@ -149,10 +156,11 @@ def _owners(tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, T
         if track is not None and len(track):
             ends = track.ends if track.ends is not None else np.append(track.times[1:], facts.duration_s)
             stretches += [Span(a, b) for a, b in zip(track.times, ends, strict=True) if b > a]
-    near = {name: seen.bridged(BRIDGE_S) for name, seen in people.items()}
+    near = {name: seen if causal else seen.bridged(BRIDGE_S) for name, seen in people.items()}
     owned: dict[str, list[Span]] = {}
-    for stretch in Timeline(stretches):
-        here = [name for name, seen in near.items() if seen & (stretch,)]
+    for stretch in stretches if causal else Timeline(stretches):
+        lately = Span(stretch.start - BRIDGE_S, stretch.end) if causal else stretch
+        here = [name for name, seen in near.items() if seen & (lately,)]
         owned.setdefault(here[0] if len(here) == 1 else nobody, []).append(stretch)
     return {name: Timeline(spans) for name, spans in owned.items()}
 
@@ -189,7 +197,7 @@ def _evidence(
         rows = {s: _fields(found[s], FIELDS[modality]) for s in found.subjects} if found is not None else {}
         width = late.smoothing_s[modality]
         cells = {
-            s: smooth(on_grid(t, grid, len(FIELDS[modality])).only(inside), grid, width, causal=causal)
+            s: smooth(on_grid(t, grid, len(FIELDS[modality]), causal=causal).only(inside), grid, width, causal=causal)
             for s, t in rows.items()
         }
         if modality == "face":
