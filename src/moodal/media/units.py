@@ -167,7 +167,7 @@ class Label:
 
 _TOKENS: dict[str, tuple[str, ...]] = {
     "eda": ("eda", "gsr", "scl", "electrodermal", "skinconductance", "galvanic", "conductance"),
-    "ppg": ("ppg", "bvp", "pleth", "plethysmograph", "plethysmogram", "plethysmography", "pulse"),
+    "ppg": ("ppg", "bvp", "pleth", "plethysmograph", "plethysmogram", "plethysmography", "pulse", "cardiac"),
     "ecg": ("ecg", "ekg", "electrocardiogram"),
     "hr": ("hr", "heartrate", "bpm", "pulserate"),
     "ibi": ("ibi", "rr", "rri", "nn", "ppi", "nni"),
