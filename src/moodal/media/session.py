@@ -98,14 +98,22 @@ def read(path: Path, units: Units | None = None) -> Recording:
         if whole is None:
             whole = part
             continue
-        if "offset_s" in row:
-            link = join.Link("given offset", float(row["offset_s"]), 1e-6 * float(row.get("drift_ppm", 0.0)))
-        else:
-            link = join.linked(whole, part)
-        whole = join.combined(whole, part, link)
+        try:
+            whole = _joined(whole, part, row)
+        except InputError as error:
+            raise InputError(f"{error.where}: {error.what}", where=str(home), fix=error.fix) from error
     assert whole is not None
     hashed = joint_sha256([(f"1 {NAME}", sha256_of(toml)), ("2", whole.sha256)])
     return replace(whole, name=home.resolve().name, sha256=hashed)
+
+
+def _joined(whole: Recording, part: Recording, row: dict[str, Any]) -> Recording:
+    """The recording with one more file on its clock, as its row says or as their clocks tell."""
+    if "offset_s" in row:
+        link = join.Link("given offset", float(row["offset_s"]), 1e-6 * float(row.get("drift_ppm", 0.0)))
+    else:
+        link = join.linked(whole, part)
+    return join.combined(whole, part, link)
 
 
 def generate(folder: Path, seed: int) -> Truth:
