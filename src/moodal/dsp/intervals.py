@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 
+from .fir import quantile
+
 __all__ = ["LONGEST_S", "SHORTEST_S", "Corrected", "correct", "running_median"]
 
 #: Intervals of a living heart, s (25 to 220 beats a minute).
@@ -76,7 +78,8 @@ def correct(
         at = np.flatnonzero(plausible)
         expected = np.interp(np.arange(k - 1), at, running_median(interval[at]))
     off = interval - expected
-    low, high = np.quantile(off[plausible], (0.25, 0.75)) if plausible.any() else (0.0, 0.0)
+    likely = off[plausible]
+    low, high = (quantile(likely, 0.25), quantile(likely, 0.75)) if len(likely) else (0.0, 0.0)
     limit = np.clip(_FACTOR * (high - low) / 2, _LEAST * expected, _MOST * expected)
     abnormal = np.abs(off) > limit
     valid = plausible & ~abnormal & sure[1:] & sure[:-1]
