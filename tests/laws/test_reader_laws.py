@@ -165,16 +165,18 @@ def test_streams_keep_their_bounds_and_order(folder: Path, name: str, seed: int)
 def copied(path: Path, folder: Path, change: Callable[[bytes], bytes], which: int = 0) -> Path:
     """A copy of a recording with its bytes changed: of a folder, those of one file in it."""
     target = folder / f"changed{path.suffix}"
-    if path.is_file():
+    if path.is_file() and path.suffix != ".hea":
         target.write_bytes(change(path.read_bytes()))
         return target
-    target = folder / "changed-folder" / path.name
+    # A folder, or a header whose samples lie beside it.
+    home = path if path.is_dir() else path.parent
+    target = folder / "changed-folder" / home.name
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(path, target)
+    shutil.copytree(home, target)
     files = sorted(f for f in target.rglob("*") if f.is_file())
     file = files[which % len(files)]
     file.write_bytes(change(file.read_bytes()))
-    return target
+    return target if path.is_dir() else target / path.name
 
 
 def readable_part(path: Path, longest: float) -> None:

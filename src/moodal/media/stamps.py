@@ -24,25 +24,10 @@ _FACTORS = {
 }  # fmt: skip
 #: Between 1973 and 2100 in seconds: a clock that counts from 1970, for no recording lasts that long.
 _POSIX = (1e8, 4.1e9)
-_WORDS = set(
-    [
-        "time",
-        "timestamp",
-        "timestamps",
-        "datetime",
-        "posix",
-        "epoch",
-        "unix",
-        "unixtime",
-        "daqtime",
-        "jstime",
-        "utc",
-        "elapsed",
-        "zeit",
-        "date",
-        "t",
-    ]
-)
+_WORDS = {
+    "time", "timestamp", "timestamps", "datetime", "posix", "epoch", "unix", "unixtime", "daqtime", "jstime", "utc",
+    "elapsed", "zeit", "date", "t",
+}  # fmt: skip
 _BRACKETS = re.compile(r"^(.*?)\s*[\[({]\s*([^\])}]*?)\s*[\])}]\s*$")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?$")
 

@@ -10,7 +10,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from .header import Header, header_of, lines_of, sidecar
 from .reader import ReaderSpec, Truth, sha256_of
 from .signals import INSTANT_S, Signal, assembled
 from .survey import Group, Survey, survey
-from .units import Unit, Units, doubt, unit_of
+from .units import Unit, Units, declared, doubt, known_as, unit_of
 
 __all__ = ["SPEC", "read", "source_of"]
 
@@ -120,6 +120,8 @@ def read(path: Path, units: Units | None = None) -> Recording:
     source = source_of(path)
     header = _header(path, source, None)
     units = units.with_(header.units)
+    told = {k: known for k, name in enumerate(header.names) if len(units) and (known := known_as(name, units))}
+    header = replace(header, labels={**header.labels, **told})
     rate = _stated_rate(units, header, path)
     if not any(known.kind != "notes" for known in header.labels.values()):
         seen = ", ".join(n for n in header.names[:8] if n)
@@ -167,14 +169,6 @@ def _stated_rate(units: Units, header: Header, path: Path) -> float | None:
     return rate
 
 
-@dataclass(frozen=True)
-class _Converted:
-    """A group of columns with the unit of each."""
-
-    group: Group
-    units: tuple[Unit, ...]
-
-
 def _signals(found: Survey, header: Header, units: Units) -> tuple[list[Signal], list[tuple[str, str]], list[str]]:
     """Streams; names and reasons of those left out; names of those whose unit was taken as it fits."""
     kept: list[Signal] = []
@@ -187,7 +181,7 @@ def _signals(found: Survey, header: Header, units: Units) -> tuple[list[Signal],
         why = ""
         for k, name in zip(group.columns, names, strict=True):
             known = header.labels[k]
-            stated = units.first(name, name.partition("[")[0].strip(), *_fields(known), known.kind) or known.unit
+            stated = declared(name, known, units)
             unit = unit_of(group.kind, stated) if stated else None
             if stated and unit is None:
                 why = f"{stated!r} is no unit of {group.kind}"
@@ -215,10 +209,6 @@ def _signals(found: Survey, header: Header, units: Units) -> tuple[list[Signal],
             continue
         kept.append(_signal(found, group, tuple(taken), header))
     return kept, refused, bare
-
-
-def _fields(known: Any) -> tuple[str, ...]:
-    return (f"{known.kind}_{known.channel}", known.channel) if known.channel else ()
 
 
 def _signal(found: Survey, group: Group, taken: tuple[Unit, ...], header: Header) -> Signal:

@@ -16,7 +16,7 @@ from moodal.core.clock import FloatArray
 from moodal.core.errors import InputError, UsageError
 from moodal.core.stream import SIGNAL_KINDS
 
-__all__ = ["Label", "Sampled", "Unit", "Units", "doubt", "label", "unit_of"]
+__all__ = ["Label", "Sampled", "Unit", "Units", "declared", "doubt", "known_as", "label", "unit_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,35 +214,49 @@ def label(name: str, *, sites: bool = False, leads: bool = False) -> Label | Non
         return Label("eeg", text, unit)
     if leads and _LEADS.fullmatch(text):
         return Label("ecg", text, unit)
-    tokens = [t for t in re.split(r"[\s_\-.:]+", text) if t]
+    tokens = list(re.finditer(r"[^\s_\-.:]+", text))
     for at, token in enumerate(tokens[:4]):
-        joined = (token + tokens[at + 1]).lower() if at + 1 < len(tokens) else ""
-        kind, used = (_KIND[joined], 2) if joined in _KIND else (_KIND.get(token.lower()), 1)
+        joined = (token[0] + tokens[at + 1][0]).lower() if at + 1 < len(tokens) else ""
+        kind, used = (_KIND[joined], at + 1) if joined in _KIND else (_KIND.get(token[0].lower()), at)
         if kind is not None:
-            return _rest(kind, text, tokens[at + used :], unit)
-        if token.lower() not in _BEFORE:
+            return _rest(kind, text[tokens[used].end() :].strip(" _-.:"), unit)
+        if token[0].lower() not in _BEFORE:
             return None
     return None
 
 
-def _rest(kind: str, text: str, rest: list[str], unit: str | None) -> Label | None:
+def _rest(kind: str, rest: str, unit: str | None) -> Label | None:
     """The label of a name whose kind is known: the rest is a channel, with a unit at its end perhaps."""
     if kind == "notes":
         return Label(kind, "", None)
-    if any(t.lower() in _DERIVED for t in rest):
-        return Label("hr", "", unit) if kind in ("hr", "ppg", "ecg") and rest[0].lower() == "rate" and unit else None
-    rest = [t for t in rest if t.lower() not in ("raw", "signal", "interval", "intervals")]
-    if unit is None and rest:
-        tail = rest[-1]
-        if SIGNAL_KINDS[kind]:
-            known = unit_of(kind, tail)
-        else:
-            known = unit_of("ecg", tail) or (Unit(tail) if tail.lower() in ("au", "nu", "%") else None)
-        if known is not None:
-            unit, rest = tail, rest[:-1]
+    tokens = [t.lower() for t in re.split(r"[\s_\-.:]+", rest) if t]
+    if any(t in _DERIVED for t in tokens):
+        return Label("hr", "", unit) if kind in ("hr", "ppg", "ecg") and tokens == ["rate"] and unit else None
+    if unit is None and (tail := re.search(r"(?:^|[\s_\-.:])([^\s_:]+)$", rest)):
+        known = unit_of(kind if SIGNAL_KINDS[kind] else "ecg", tail[1])
+        if known is not None or (not SIGNAL_KINDS[kind] and tail[1].lower() in ("au", "nu", "%")):
+            unit, rest = tail[1], rest[: tail.start()].strip(" _-.:")
     if kind == "ibi" and unit is not None and unit_of("hr", unit):
         return None  # RR in 1/min is a breathing rate
-    return Label(kind, " ".join(rest), unit)
+    if rest.lower() in ("raw", "signal", "interval", "intervals") or _KIND.get(rest.lower()) == kind:
+        rest = ""
+    return Label(kind, rest, unit)
+
+
+def known_as(name: str, units: Units, *, sites: bool = False, leads: bool = False) -> Label | None:
+    """What a column or channel is: as the user declared it (``FIELD=KIND:UNIT``), or else by its name."""
+    kind, _, unit = (units.first(name, name.strip()) or "").partition(":")
+    if unit and kind.strip() in SIGNAL_KINDS:
+        return Label(kind.strip(), name.strip(), unit.strip())
+    return label(name, sites=sites, leads=leads)
+
+
+def declared(name: str, known: Label, units: Units) -> str | None:
+    """The unit in force for a column or channel: declared for its name, its channel or its kind; or its own."""
+    bare = _BRACKETS.match(name)
+    channel = (f"{known.kind}_{known.channel}", known.channel) if known.channel else ()
+    unit = units.first(name, name.strip(), bare[1] if bare else "", *channel, known.kind)
+    return (unit.partition(":")[2] or unit).strip() if unit else known.unit
 
 
 class Sampled:

@@ -228,28 +228,3 @@ function paintSupport(ctx, s, view, m) {
   ctx.stroke();
   ctx.setLineDash([]);
 }
-
-/** A measured signal as its minimum and maximum in each pixel; nothing is drawn where nothing was measured. */
-function paintSignal(ctx, signal, view, colour) {
-  const { from, to, width, height } = view, per = width / (to - from);
-  ctx.fillStyle = sheet.line;
-  ctx.fillRect(0, height - 1, width, 1);
-  ctx.fillStyle = colour;
-  const y = (x) => height - 2 - (x / 250) * (height - 4);
-  const n = Math.ceil(width);
-  let before = null;
-  for (let j = 0; j < n; j++) {
-    const t = from + j / per, a = Math.floor(t / signal.step + 1e-9), b = Math.max(a + 1, Math.ceil((t + 1 / per) / signal.step - 1e-9));
-    let least = 256, most = -1;
-    for (let i = Math.max(a, 0); i < Math.min(b, signal.n); i++) {
-      if (signal.min[i] === NONE) continue;
-      least = Math.min(least, signal.min[i]);
-      most = Math.max(most, signal.max[i]);
-    }
-    if (most < 0) { before = null; continue; }
-    let top = y(most), bottom = y(least);
-    if (before) { top = Math.min(top, before[1]); bottom = Math.max(bottom, before[0]); }
-    ctx.fillRect(j, top - 0.6, 1, Math.max(bottom - top, 0) + 1.2);
-    before = [y(most), y(least)];
-  }
-}

@@ -39,11 +39,12 @@ function rowsOf(s) {
   if (WORDS.length) rows.push({ kind: "said", s, height: HEIGHTS.said, title: "Said", sub: wordsSource(), paint: () => {} });
   for (const signal of DATA.signals) {
     const owner = DATA.subjects.findIndex((x) => x.id === signal.subject);
-    if (owner >= 0 && owner !== s.index) continue;
+    if (!signal.row || (owner >= 0 && owner !== s.index)) continue;
     rows.push({
       kind: "signal", signal, s, height: HEIGHTS.signal, title: signal.name, sub: signal.unit,
-      axis: [String(signal.high), signed(signal.low).replace(/\.00$/, "")],
-      paint: (ctx, view) => paintSignal(ctx, signal, view, owner < 0 ? sheet.ink2 : hue(owner)),
+      axis: signal.wave ? [] : [signalNumber(signal, signal.high), signalNumber(signal, signal.low)],
+      paint: (ctx, view) => paintSignal(ctx, signal, view, owner < 0 && DATA.subjects.length > 1 ? sheet.ink2 : hue(Math.max(owner, 0))),
+      gaps: signal.gaps,
     });
   }
   return rows;
@@ -112,7 +113,10 @@ function rowSentence(row) {
     return `${who}, weight of ${MODALITIES[row.m]}: ${plural(s.gaps[row.m].length, "gap")}, ${lengthText(gone)} missing.`;
   }
   if (row.kind === "said") return `${plural(WORDS.length, "utterance")} in words.`;
-  if (row.kind === "signal") return `${row.signal.name} in ${row.signal.unit}, from ${row.signal.low} to ${row.signal.high}.`;
+  if (row.kind === "signal") {
+    const x = row.signal, axis = x.wave ? "" : `, axis from ${signalNumber(x, x.low)} to ${signalNumber(x, x.high)}`;
+    return `${x.name}${x.unit ? `, ${x.unit}` : ""}${axis}; ${plural(x.gaps.length, "gap")}${x.marks ? `, ${plural(x.marks.times.length, x.marks.name)}` : ""}.`;
+  }
   const n = summary.segments.length;
   return `${who}, ${row.kind === "classes" ? "scores of each label" : "label set"}: ${plural(n, "stretch").replace("stretchs", "stretches")}; ${missing}.`;
 }
@@ -217,8 +221,8 @@ const placeStops = (() => {
 })();
 
 function gapSentence(gap) {
-  const what = gap.all ? "we cannot tell" : gap.m >= 0 ? MODALITIES[gap.m] : "";
-  return `${momentSpan(gap.start, gap.end)}, ${nameOf(gap.s)}${what ? `, ${what}` : ""}: ${gap.why}`;
+  const what = gap.signal ? gap.signal.toLowerCase() : gap.all ? "we cannot tell" : gap.m >= 0 ? MODALITIES[gap.m] : "";
+  return `${momentSpan(gap.start, gap.end)}, ${gap.s < 0 ? "" : nameOf(gap.s)}${what ? `, ${what}` : ""}: ${gap.why}`;
 }
 
 /** Utterances of the window as words in place; the one being said is marked as the cursor moves. */
