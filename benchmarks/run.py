@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 RESULTS = HERE / "RESULTS.md"
 PEERS = ROOT / ".venv" / "peers"
-PARTS = ("face", "analysis", "egemaps", "import", "memory")
+PARTS = ("face", "analysis", "egemaps", "import", "jobs", "memory")
 START, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
 
 
@@ -155,6 +155,20 @@ def memory(rounds: int, work: Path) -> list[tuple[str, str, str]]:
     ]
 
 
+def jobs(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    import measure_jobs
+
+    clips = measure_jobs.clips(work / "clips")
+    turns = range(min(rounds, 3))
+    rows = [[measure_jobs.seconds(clips, 2), measure_jobs.seconds(clips, 1, one_core=True)] for _ in turns]
+    own = [measure_jobs.seconds(clips, 1) / rows[i][0] for i in turns]
+    what = f"{measure_jobs.COUNT} clips of {measure_jobs.SECONDS:g} s, `--jobs 2`: speed over one job"
+    return [
+        (f"{what} of one thread (one core)", spread([one / two for two, one in rows]), "≥ 1.7"),
+        (f"{what} with its usual threads", spread(own), "reported"),
+    ]
+
+
 def data() -> Path:
     folder = os.environ.get("MOODAL_DATA")
     if not folder:
@@ -190,7 +204,14 @@ def main() -> None:
     chosen = options.parts or [p for p in PARTS if p != "memory"]
     kept = HERE / "speed.json"
     rows: dict[str, list[list[str]]] = json.loads(kept.read_text()) if kept.exists() else {}
-    runners = {"face": face, "analysis": analysis, "egemaps": egemaps, "import": import_, "memory": memory}
+    runners = {
+        "face": face,
+        "analysis": analysis,
+        "egemaps": egemaps,
+        "import": import_,
+        "jobs": jobs,
+        "memory": memory,
+    }
     with tempfile.TemporaryDirectory() as work:
         for part in chosen:
             print(f"{part} …", flush=True)

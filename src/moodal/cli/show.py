@@ -31,7 +31,7 @@ def show(
             screen.errors(note)
         for name in formats:
             for file in outputs(saved, name):
-                typer.echo(str(folder / file), err=True)
+                typer.echo(str(folder / file), err=as_json)
     if as_json:
         typer.echo(json.dumps(saved.summary(), ensure_ascii=False))
     elif not formats:
