@@ -69,7 +69,7 @@ def test_nothing_comes_later_than_the_look_ahead(name: str, kind: str) -> None:
 
 
 def test_there_is_something_to_look_at() -> None:
-    assert {p.subject for p in at_once()} == {"p1"}
+    assert "p1" in {p.subject for p in at_once()}
     assert sum(p.valence is not None for p in at_once()) > 30
     assert any(p.support.get("voice") for p in at_once())
     assert max(p.end for p in at_once()) == pytest.approx(SECONDS)
@@ -80,11 +80,11 @@ def test_chunks_leave_no_trace(cut: float) -> None:
     assert bare(told(both(cut))) == bare(list(at_once()))
 
 
-@pytest.mark.parametrize("until", [2.0, 4.1, 6.0])
+@pytest.mark.parametrize("until", [5.6, 6.3, 7.5])
 def test_the_future_changes_nothing(until: float) -> None:
     past = told(both(0.1, until), close=False)
     assert past
-    assert max(p.end for p in past) > until - 3
+    assert max(p.end for p in past) > until - moodal.stream(STREAMS).delay_s - 0.5
     assert bare(past) == bare([p for p in at_once() if p.start < past[-1].end - 1e-9])
 
 
@@ -93,8 +93,11 @@ def test_points_are_what_conclude_says_of_the_whole() -> None:
     duration = max(p.end for p in at_once())
     facts = Facts("x", duration, (), Span(0.0, duration), modalities=("face", "voice"))
     mood = conclude(tracks, facts, causal=True)
-    subject = mood["p1"]
+    assert sum(bool(p.subject) for p in at_once()) == sum(s.told.sum() for s in mood.subjects.values())
     for point in at_once():
+        if not point.subject:
+            continue
+        subject = mood[point.subject]
         i = round(point.start * 10)
         row = subject.valence[i]
         assert point.valence == ((row[0], row[1], row[2]) if np.isfinite(row[0]) else None)
@@ -153,7 +156,7 @@ def test_the_same_extractors_as_for_a_file() -> None:
     live.close()
     mine, theirs = (
         live.tracks()["face.blendshapes"]["p1"],
-        run("face", chunks("picture", SECONDS))["face.blendshapes"]["p1"],
+        run("face", "picture", chunks("picture", SECONDS))["face.blendshapes"]["p1"],
     )
     assert np.array_equal(mine.values, theirs.values)
     assert np.array_equal(mine.times, theirs.times)
