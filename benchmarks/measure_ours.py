@@ -107,6 +107,32 @@ def egemaps(sound: str) -> dict[str, float]:
     return {"seconds": time.perf_counter() - began}
 
 
+def agreement(sounds: str, out: str) -> dict[str, float]:
+    """Our 88 functionals of stored samples: as `moodal extract` tells them, and over every frame of the clip."""
+    from moodal.core.clock import Span
+    from moodal.core.extractor import MeasureContext
+    from moodal.core.stream import SoundChunk
+    from moodal.core.track import TrackSet
+    from moodal.dsp.egemaps_functionals import FUNCTIONALS
+    from moodal.dsp.egemaps_functionals import functionals as over
+    from moodal.extract.voice import SPEC, functionals
+    from moodal.extract.voice.egemaps import descriptors
+    from moodal.extract.voice.tracks import EGEMAPS, SUBJECT
+
+    stored = np.load(sounds)
+    told, whole = [], []
+    for samples in np.split(stored["samples"], np.cumsum(stored["lengths"])[:-1]):
+        context = MeasureContext(Span(0.0, len(samples) / 16000), frozenset({EGEMAPS.name}))
+        extractor = SPEC.make(context)
+        pieces = [*extractor.push(SoundChunk("sound", 0, samples, 16000)), *extractor.close()]
+        tracks = TrackSet.from_pieces(EGEMAPS, [p for p in pieces if p.track == EGEMAPS.name])
+        row = functionals(tracks[SUBJECT])
+        told.append([row[name] for name in FUNCTIONALS])
+        whole.append(over(descriptors(samples)))
+    np.savez(out, told=np.array(told), whole=np.array(whole), names=np.array(FUNCTIONALS))
+    return {"clips": len(told)}
+
+
 def loop(out: str, minutes: str) -> dict[str, float]:
     """The demo at 10 frames a second, repeated without encoding it again."""
     import av
