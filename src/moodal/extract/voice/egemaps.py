@@ -17,7 +17,7 @@ from moodal.dsp.egemaps_spectrum import HOP, power_spectra, spectral_descriptors
 from moodal.dsp.formant import formants
 from moodal.dsp.pitch import CANDIDATES, FFT_SIZE, Path, magnitude_spectra, pitch_candidates, semitones
 from moodal.dsp.pitch import FRAME as LONG
-from moodal.dsp.pitch_periods import REACH, jitter_shimmer
+from moodal.dsp.pitch_periods import LEAD, REACH, jitter_shimmer
 from moodal.dsp.sound import frames
 
 __all__ = ["BLOCK_HOPS", "COLUMNS", "CONTEXT", "DELAY", "Descriptors", "Rows", "descriptors", "track_functionals"]
@@ -57,7 +57,7 @@ class Descriptors:
 
     def _begin(self) -> None:
         self._before: npt.NDArray[np.float32] | None = None
-        self._sound = np.zeros(0, np.float32)
+        self._sound = np.zeros(LEAD, np.float32)  # from `LEAD` before the first frame that waits
         self._spectral = np.zeros((0, 11), np.float32)
         self._fits = np.zeros(0, bool)
         self._magnitude = np.zeros((0, FFT_SIZE // 2 + 1), np.float32)
@@ -82,7 +82,7 @@ class Descriptors:
         score = np.zeros((count, CANDIDATES))
         if heard.any():
             hz[heard], score[heard] = pitch_candidates(magnitude[heard])
-        self._sound = np.concatenate([self._sound[: len(self._spectral) * HOP], sound])
+        self._sound = np.concatenate([self._sound[: LEAD + len(self._spectral) * HOP], sound])
         self._spectral = np.concatenate([self._spectral, spectral])
         self._fits = np.concatenate([self._fits, fits])
         self._magnitude = np.concatenate([self._magnitude, magnitude])
@@ -111,8 +111,8 @@ class Descriptors:
 
     def _voiced(self, at: npt.NDArray[np.int64], hz: FloatArray) -> FloatArray:
         """The 15 descriptors of voiced frames ``at`` among those waiting."""
-        resonance = formants(self._sound[at[:, None] * HOP + np.arange(SHORT)], 3, as_opensmile=True)
-        jitter, shimmer = jitter_shimmer(self._sound, at * HOP, hz)
+        resonance = formants(self._sound[LEAD + at[:, None] * HOP + np.arange(SHORT)], 3, as_opensmile=True)
+        jitter, shimmer = jitter_shimmer(self._sound, LEAD + at * HOP, hz)
         hnr, h1_h2, h1_a3, amplitude = harmonic_descriptors(self._magnitude[at], hz, resonance[:, :, 0])
         by_formant = np.concatenate([resonance, amplitude[:, :, None]], axis=2).reshape(len(at), 9)
         return np.column_stack([semitones(hz), jitter, shimmer, hnr, h1_h2, h1_a3, by_formant])
