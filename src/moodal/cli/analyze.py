@@ -27,6 +27,9 @@ def analyze(
     commercial: Annotated[bool, typer.Option("--commercial", help="Refuse whatever forbids commercial use.")] = False,
     asr_model: Annotated[str | None, typer.Option(help="Folder with another faster-whisper model.")] = None,
     language: Annotated[str | None, typer.Option(help="What is spoken, as a code (en), where known.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="START:END in s: a neutral stretch that body signals are compared with.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One summary object a line on standard output.")] = False,
 ) -> None:
     """Turn recordings into displayed emotion with honest uncertainty."""
@@ -45,6 +48,7 @@ def analyze(
         commercial=commercial,
         asr_model=asr_model,
         language=language,
+        baseline=baseline,
     )
     jobs = [(path, [*joined, *map(Path, with_ or [])]) for path, joined in inputs(paths)]
     done: list[Path] = []
