@@ -249,18 +249,21 @@ def test_responses_are_counted_as_neurokit2_does(nk, rate: int, seed: int) -> No
 
 
 def test_real_hearts_as_neurokit2(nk, data: Path) -> None:
+    """On the beats that both find: it makes up beats where these recordings have none (their last two seconds).
+
+    Which point of a beat is taken may differ (R, or S where that is the larger): intervals do not."""
     store = np.load(data / "body_eegmat" / "eegmat_shared.npz")
-    off, told = [], 0
+    off = []
     for subject in range(12):
         x = store[f"S{subject:02d}_task_ECG"].astype(float)
-        tracks = measured("heart", "ecg", x, 250.0)
-        if "body.heart" not in tracks or not len(tracks["body.heart"]):
-            continue
-        ours = tracks["body.heart"]["rmssd"]
-        if not np.isfinite(ours).any():
-            continue
-        told += 1
-        peaks = nk.ecg_peaks(nk.ecg_clean(x, 250), 250, correct_artifacts=True)[1]["ECG_R_Peaks"]
-        off.append(ours[np.isfinite(ours)][-1] - _rmssd_of(nk, peaks, 250))
-    assert told >= 9
-    assert np.median(np.abs(off)) < 2
+        beats = measured("heart", "ecg", x, 250.0)["body.beats"]
+        theirs = nk.ecg_peaks(nk.ecg_clean(x, 250), 250)[1]["ECG_R_Peaks"] / 250
+        starts, ends = (theirs[np.abs(theirs[:, None] - t).argmin(0)] for t in (beats.times, beats.ends))
+        same = (np.abs(starts - beats.times) < 0.06) & (np.abs(ends - beats.ends) < 0.06)
+        assert same.mean() > 0.9, subject
+        pair = same[1:] & same[:-1] & (beats.times[1:] == beats.ends[:-1]) & (beats["corrected"] == 0)[1:]
+        both = [1000 * np.sqrt(np.mean(np.diff(i)[pair] ** 2)) for i in (beats.ends - beats.times, ends - starts)]
+        off.append(both[0] - both[1])
+    # In one recording the peer takes now R, now S.
+    assert np.median(np.abs(off)) < 0.5
+    assert (np.abs(off) < 2).sum() >= 11

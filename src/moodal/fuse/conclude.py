@@ -19,6 +19,7 @@ from moodal.core.scheme import mapping
 from moodal.core.stream import Stream
 from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
 
+from .body import AROUSAL, arousal
 from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
 from .late import FIELDS, TRACKS, Late, open_bundle
 
@@ -56,6 +57,7 @@ class Facts:
     warnings: tuple[str, ...] = ()
     merged: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Mapping[str, Any], ...] = ()
+    baseline: Span | None = None  #: a neutral stretch that the user named
 
 
 def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False, first_cell: int = 0) -> Mood:
@@ -72,6 +74,17 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s, first_cell)
     people = _seen(tracks.get("face.quality"), facts, causal)
     owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
+    stored, notes, provenance = tracks, list(facts.warnings), dict(facts.provenance)
+    if "body" in facts.modalities:
+        body, base = arousal(tracks, facts.span, late.body_scales, given=facts.baseline, causal=causal)
+        if body is not None:
+            tracks = {**tracks, AROUSAL.name: body}
+        if base is not None:
+            provenance["baseline"] = {"start_s": base.span.start, "end_s": base.span.end, "how": base.how}
+            notes.append(
+                f"body: arousal is relative to {base.span.start:g} to {base.span.end:g} s ({base.how}); "
+                "valence is not told from it"
+            )
     evidence = _evidence(tracks, grid, facts, late, owner, causal)
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
@@ -110,11 +123,11 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         basis=basis,
         calibrated=late.bundle.manifest["calibration"] is not None,
         models=(late.bundle.as_model(), *facts.models),
-        provenance=facts.provenance,
+        provenance=provenance,
         still=facts.still,
         clock=facts.clock,
-        warnings=facts.warnings,
-        tracks=tracks,
+        warnings=tuple(notes),
+        tracks=stored,
     )
 
 
@@ -204,7 +217,8 @@ def _evidence(
             faces = cells
         elif cells:
             shared[modality] = next(iter(cells.values()))
-    names = {*faces, *owner}
+    wearer = _wearer(facts, faces, tracks, grid, causal)
+    names = {*faces, *owner, *wearer}
     heard = [
         m
         for m in ("voice", "words")
@@ -219,9 +233,37 @@ def _evidence(
         row = {}
         for modality in facts.modalities:
             blank = on_grid(None, grid, len(FIELDS.get(modality, ())))
-            row[modality] = faces.get(name, blank) if modality == "face" else shared.get(modality, blank).only(mine)
+            if modality == "face":
+                row[modality] = faces.get(name, blank)
+            else:
+                whose = wearer.get(name, np.zeros(grid.n, bool)) if modality == "body" else mine
+                row[modality] = shared.get(modality, blank).only(whose)
         result[name] = row
     return result
+
+
+def _wearer(
+    facts: Facts, faces: Mapping[str, Cells], tracks: Mapping[str, TrackSet], grid: Grid, causal: bool
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Whose the body signals are, in which cells: the only person's that is ever in view, else those of ``body``.
+
+    A band is not handed round: who leaves the picture keeps it. Causal: of those who have been seen so far.
+    """
+    if "body" not in facts.modalities or facts.withheld.get("body") in ("no_stream", "not_asked"):
+        return {}
+    everywhere = np.ones(grid.n, bool)
+    if not causal:
+        return {next(iter(faces)) if len(faces) == 1 else "body": everywhere}
+    first = {}
+    for name, seen in _seen(tracks.get("face.quality"), facts, causal).items():
+        if seen:
+            first[name] = seen[0].start
+    order = sorted(first, key=lambda n: first[n])
+    if not order:
+        return {"body": everywhere}
+    second = first[order[1]] if len(order) > 1 else np.inf
+    alone = (grid.times >= first[order[0]]) & (grid.times < second)
+    return {order[0]: alone, "body": ~alone} if not alone.all() else {order[0]: alone}
 
 
 def _fields(track: Track, fields: Sequence[str]) -> Track:

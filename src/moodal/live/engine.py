@@ -175,12 +175,16 @@ class Live:
 
     def _forget(self, now: float) -> None:
         for name, pieces in self._tracks.items():
-            if not name.startswith("body."):
-                self._tracks[name] = [p for p in pieces if _ends(p) >= now - _KEEP_S]
+            if name.startswith("body."):
+                continue
+            # Who was seen first is asked for ever after (whose band it is): each person's first piece stays.
+            first = {p.subject: i for i, p in reversed(list(enumerate(pieces))) if len(p.times)}
+            kept = frozenset(first.values()) if name == "face.quality" else frozenset()
+            self._tracks[name] = [p for i, p in enumerate(pieces) if i in kept or _ends(p) >= now - _KEEP_S]
 
 
 #: Tracks that the fusion reads, and those that say who is there.
-_READ = frozenset((*TRACKS.values(), "face.quality"))
+_READ = frozenset((*TRACKS.values(), "face.quality", "body.heart", "body.eda", "body.scr"))
 
 
 def _ends(piece: Piece) -> float:

@@ -33,6 +33,8 @@ _LEAST_S, _LEAST_SD_S, _LEAST_HF_S, _SHARE, _HOLE_S = 30.0, 60.0, 120.0, 0.7, 30
 _STEP_S = 30
 #: Beats are corrected in the light of those of the next so many seconds.
 _AHEAD_S = 8.0
+#: In a pulse what is far off its neighbours is rather noise than a beat.
+_PULSE = {"least": 0.08, "keep": 0.0}
 #: Beats that correction looks back on.
 _CONTEXT = 100
 
@@ -71,11 +73,12 @@ class _Beats:
 class Rhythm:
     """Takes beats stretch by stretch; what it says of one is final some seconds later."""
 
-    def __init__(self, span: Span, wanted: frozenset[str], least_match: float, least_apart: float = 0.25) -> None:
+    def __init__(self, span: Span, wanted: frozenset[str], kind: str, least_match: float) -> None:
         self._span = span
         self._wanted = wanted
         self._least = least_match
-        self._apart = least_apart
+        self._apart = 0.25 if kind in ("ecg", "ppg") else 0.0
+        self._rules = _PULSE if kind == "ppg" else {}
         self._final = _Beats.none()
         self._waiting = _Beats.none()
         self._edge: float | None = None  # beats before this are all known
@@ -139,7 +142,7 @@ class Rhythm:
         if len(self._waiting):
             sure = (both.match >= self._least) | both.changed
             broken = np.diff(both.broken, prepend=both.broken[:1]) > 0
-            c = correct(both.times, sure, broken, both.changed, len(held))
+            c = correct(both.times, sure, broken, both.changed, len(held), **self._rules)
             mine = (c.times > (held.times[-1] if len(held) else -np.inf)) & (c.times <= front)
             told = _Beats(
                 c.times, np.clip(both.match[c.origin], 0, 1), both.broken[c.origin], c.changed, c.valid, c.normal
@@ -233,7 +236,7 @@ class Rhythm:
     def _windows(self, ends: FloatArray) -> tuple[FloatArray, npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray]:
         """For windows that end at ``ends (m,)``: when each begins, its intervals ``[first, last)``, their seconds."""
         beats = self._final
-        at = np.flatnonzero(beats.valid)
+        at = np.flatnonzero(beats.valid[1:]) + 1
         starts = beats.times[at - 1] if len(at) else np.zeros(0)
         begins = np.full(len(ends), np.inf)
         if len(at):
@@ -252,7 +255,7 @@ class Rhythm:
 
     def _length(self, begins: FloatArray, ends: FloatArray) -> FloatArray:
         """How long windows are if they begin one interval before their first beat, as the stream allows, s."""
-        return np.minimum(np.minimum(ends - begins + LONGEST_S, ends - self._start), _WINDOW_S)
+        return np.asarray(np.minimum(np.minimum(ends - begins + LONGEST_S, ends - self._start), _WINDOW_S))
 
     def _variability(self, values: FloatArray, ends: FloatArray, told: npt.NDArray[np.bool_]) -> None:
         beats = self._final
@@ -272,7 +275,7 @@ class Rhythm:
     def _spectrum(self, begins: FloatArray, ends: FloatArray, enough: npt.NDArray[np.bool_]) -> FloatArray:
         """``hf``, ``lf``, ``lf_hf`` of windows: ``(m, 3)``, NaN where not ``enough`` or too short."""
         out = np.full((len(ends), 3), np.nan)
-        at = np.flatnonzero(self._final.valid)
+        at = np.flatnonzero(self._final.valid[1:]) + 1
         rows = np.flatnonzero(enough)
         if not len(rows) or len(at) < 20:
             return out
