@@ -106,7 +106,7 @@ def report(theirs: Values, told: Values, borrowed: Values, names: list[str]) -> 
         f"(seed {SEED}: {text}).",
         f"**{int((scores >= HIGH).sum())} of 88 correlate at {HIGH} or more (goal 60), "
         f"{int((scores >= FAIR).sum())} at {FAIR:.2f} or more (goal 75).**",
-        "*Own contours*: our functionals of openSMILE's contours, so that a low r beside a high one lies in the contour.",
+        "*Own contours*: our functionals of openSMILE's contours, so that a low r beside a high one is the contour's.",
         "*Missing* counts clips for which moodal tells nothing; openSMILE always gives a number.",
         "",
         *results.table(("functional", "r", "rank r", "r, own contours", "missing", "why below 0.95"), rows),

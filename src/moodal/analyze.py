@@ -321,6 +321,8 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
             "schema": SCHEMA,
             "recording": {"name": recording.name, "sha256": _digest(recording, measured)},
             "streams": [{**s.summary(), **s.info} for s in recording.streams],
+            **({"epoch_s": recording.epoch_s, "basis": recording.basis} if recording.epoch_s is not None else {}),
+            **({"joins": [asdict(j) for j in recording.joins]} if recording.joins else {}),
             "settings": asdict(settings),
             "settings_sha256": settings.sha256,
             "versions": {

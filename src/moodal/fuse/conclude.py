@@ -74,17 +74,13 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s, first_cell)
     people = _seen(tracks.get("face.quality"), facts, causal)
     owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
-    stored, notes, provenance = tracks, list(facts.warnings), dict(facts.provenance)
+    stored, provenance = tracks, dict(facts.provenance)
     if "body" in facts.modalities:
         body, base = arousal(tracks, facts.span, late.body_scales, given=facts.baseline, causal=causal)
         if body is not None:
             tracks = {**tracks, AROUSAL.name: body}
         if base is not None:
             provenance["baseline"] = {"start_s": base.span.start, "end_s": base.span.end, "how": base.how}
-            notes.append(
-                f"body: arousal is relative to {base.span.start:g} to {base.span.end:g} s ({base.how}); "
-                "valence is not told from it"
-            )
     evidence = _evidence(tracks, grid, facts, late, owner, causal)
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
@@ -126,7 +122,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         provenance=provenance,
         still=facts.still,
         clock=facts.clock,
-        warnings=tuple(notes),
+        warnings=facts.warnings,
         tracks=stored,
     )
 
