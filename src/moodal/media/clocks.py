@@ -24,9 +24,9 @@ SPAN_S = 60.0
 #: Events of each side that are looked at, and lines that are tried.
 MOST_EVENTS, MOST_LINES = 120, 12_000
 #: Two markers of one cause, and two sensors' views of one tap, stand this near to each other (s).
-MARKER_S, TAP_S = 0.1, 0.06
+MARKER_S, TAP_S = 0.1, 0.045
 #: Odds that chance made the match, at most.
-ODDS = 1e-3
+ODDS = 5e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,9 @@ def _claps(chunks: Iterable[object]) -> tuple[FloatArray, FloatArray]:
         if isinstance(chunk, SoundChunk):
             hop = chunk.rate_hz // 200
             n = len(chunk.samples) // hop
-            power = (np.nan_to_num(chunk.samples[: n * hop]).reshape(n, hop) ** 2).mean(axis=1)
+            # The difference of neighbours lifts what is sharp out of what hums.
+            edges = np.diff(np.nan_to_num(chunk.samples[: n * hop]), prepend=chunk.samples[:1])
+            power = (edges.reshape(n, hop) ** 2).mean(axis=1)
             times.append((chunk.start_sample + hop * np.arange(n)) / chunk.rate_hz)
             levels.append(10 * np.log10(power + 1e-10))
     if not times or sum(map(len, times)) < 100:
@@ -230,7 +232,7 @@ def _claps(chunks: Iterable[object]) -> tuple[FloatArray, FloatArray]:
     # What goes on sounding is a voice or a tone: a clap is 8 dB down a tenth of a second later.
     after = np.maximum.reduce([np.roll(level, -k) for k in range(20, 30)])
     top = np.maximum.reduce([np.roll(level, -k) for k in range(4)])
-    return _peaks(t, np.where(loud & (after < top - 8), rise, 0.0), 18.0, 0.15, middle=False)
+    return _peaks(t, np.where(loud & (after < top - 8), rise, 0.0), 12.0, 0.15, middle=False)
 
 
 def _peaks(
