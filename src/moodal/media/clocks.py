@@ -18,7 +18,7 @@ from moodal.core.stream import SignalChunk, SoundChunk, WordsChunk
 __all__ = ["Line", "line", "markers", "taps"]
 
 #: No two clocks of devices that work drift apart by more than this.
-MOST_DRIFT = 500e-6
+MOST_DRIFT = 300e-6
 #: Drift is told from events this far apart (s) or farther, and from three of them.
 SPAN_S = 60.0
 #: Events of each side that are looked at, and lines that are tried.
@@ -72,7 +72,10 @@ def line(
     shift = (offsets - offsets[best])[:, None] + (drifts - drifts[best])[:, None] * at[None, :]
     away = np.abs(shift).min(axis=1) > max(0.5, 4 * near)
     rival = int(scores[away].max()) if away.any() else 0
-    if rival > 0.6 * scores[best] or _odds(float(same.sum()) * 2 * near / length, int(scores[best]), len(i)) > ODDS:
+    # One pair (two, where the line is tilted) is put together by the choice of the line: chance must make the others.
+    flat = best < len(gaps)
+    mean, others = float(same.sum()) * 2 * near / length, int(scores[best]) - (1 if flat else 2)
+    if rival > 0.6 * scores[best] or _odds(mean, others, len(gaps) if flat else len(offsets)) > ODDS:
         return None
     return _fitted(first, second, same, float(offsets[best]), float(drifts[best]), near)
 
@@ -112,10 +115,11 @@ def _hits(
 
 
 def _odds(mean: float, n: int, tries: int) -> float:
-    """How likely the best of ``tries`` random offsets is to hold ``n`` pairs where one holds ``mean``, by Poisson."""
-    # One pair is put together by the choice of the line; the others are what chance must make.
-    terms = mean ** np.arange(n - 1) / np.cumprod(np.concatenate([[1.0], np.arange(1, max(n - 1, 1))]))[: n - 1]
-    return float(tries * max(1 - np.exp(-mean) * terms.sum(), 0.0)) if n > 1 else float(tries > 1)
+    """How likely the best of ``tries`` random lines holds ``n`` pairs where one holds ``mean``, by Poisson's law."""
+    if n < 1:
+        return float(tries > 1)
+    terms = mean ** np.arange(n) / np.cumprod(np.concatenate([[1.0], np.arange(1, n)]))
+    return float(tries * max(1 - np.exp(-mean) * terms.sum(), 0.0))
 
 
 def _fitted(
@@ -232,7 +236,7 @@ def _claps(chunks: Iterable[object]) -> tuple[FloatArray, FloatArray]:
     # What goes on sounding is a voice or a tone: a clap is 8 dB down a tenth of a second later.
     after = np.maximum.reduce([np.roll(level, -k) for k in range(20, 30)])
     top = np.maximum.reduce([np.roll(level, -k) for k in range(4)])
-    return _peaks(t, np.where(loud & (after < top - 8), rise, 0.0), 12.0, 0.15, middle=False)
+    return _peaks(t, np.where(loud & (after < top - 8), rise, 0.0), 18.0, 0.15, middle=False)
 
 
 def _peaks(
