@@ -18,15 +18,15 @@ from moodal.core.stream import SignalChunk, SoundChunk, WordsChunk
 __all__ = ["Line", "line", "markers", "taps"]
 
 #: No two clocks of devices that work drift apart by more than this.
-MOST_DRIFT = 500e-6
+MOST_DRIFT = 300e-6
 #: Drift is told from events this far apart (s) or farther, and from three of them.
 SPAN_S = 60.0
 #: Events of each side that are looked at, and lines that are tried.
 MOST_EVENTS, MOST_LINES = 120, 12_000
 #: Two markers of one cause, and two sensors' views of one tap, stand this near to each other (s).
-MARKER_S, TAP_S = 0.1, 0.06
+MARKER_S, TAP_S = 0.1, 0.045
 #: Odds that chance made the match, at most.
-ODDS = 1e-3
+ODDS = 5e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,10 @@ def line(
     shift = (offsets - offsets[best])[:, None] + (drifts - drifts[best])[:, None] * at[None, :]
     away = np.abs(shift).min(axis=1) > max(0.5, 4 * near)
     rival = int(scores[away].max()) if away.any() else 0
-    if rival > 0.6 * scores[best] or _odds(float(same.sum()) * 2 * near / length, int(scores[best]), len(i)) > ODDS:
+    # One pair (two, where the line is tilted) is put together by the choice of the line: chance must make the others.
+    flat = best < len(gaps)
+    mean, others = float(same.sum()) * 2 * near / length, int(scores[best]) - (1 if flat else 2)
+    if rival > 0.6 * scores[best] or _odds(mean, others, len(gaps) if flat else len(offsets)) > ODDS:
         return None
     return _fitted(first, second, same, float(offsets[best]), float(drifts[best]), near)
 
@@ -112,10 +115,11 @@ def _hits(
 
 
 def _odds(mean: float, n: int, tries: int) -> float:
-    """How likely the best of ``tries`` random offsets is to hold ``n`` pairs where one holds ``mean``, by Poisson."""
-    # One pair is put together by the choice of the line; the others are what chance must make.
-    terms = mean ** np.arange(n - 1) / np.cumprod(np.concatenate([[1.0], np.arange(1, max(n - 1, 1))]))[: n - 1]
-    return float(tries * max(1 - np.exp(-mean) * terms.sum(), 0.0)) if n > 1 else float(tries > 1)
+    """How likely the best of ``tries`` random lines holds ``n`` pairs where one holds ``mean``, by Poisson's law."""
+    if n < 1:
+        return float(tries > 1)
+    terms = mean ** np.arange(n) / np.cumprod(np.concatenate([[1.0], np.arange(1, n)]))
+    return float(tries * max(1 - np.exp(-mean) * terms.sum(), 0.0))
 
 
 def _fitted(
@@ -217,7 +221,9 @@ def _claps(chunks: Iterable[object]) -> tuple[FloatArray, FloatArray]:
         if isinstance(chunk, SoundChunk):
             hop = chunk.rate_hz // 200
             n = len(chunk.samples) // hop
-            power = (np.nan_to_num(chunk.samples[: n * hop]).reshape(n, hop) ** 2).mean(axis=1)
+            # The difference of neighbours lifts what is sharp out of what hums.
+            edges = np.diff(np.nan_to_num(chunk.samples[: n * hop]), prepend=chunk.samples[:1])
+            power = (edges.reshape(n, hop) ** 2).mean(axis=1)
             times.append((chunk.start_sample + hop * np.arange(n)) / chunk.rate_hz)
             levels.append(10 * np.log10(power + 1e-10))
     if not times or sum(map(len, times)) < 100:
