@@ -118,14 +118,7 @@ def facts_of(mood: Mood) -> Facts:
     settings = settings if isinstance(settings, Mapping) else {}
     start = float(settings.get("start_s") or 0.0)
     span = Span(start, min(float(settings.get("end_s") or mood.duration_s), mood.duration_s))
-    withheld = {}
-    for modality in mood.modalities:
-        reasons = {
-            g.reason for g in mood.gaps if g.modality == modality and Timeline([(g.start, g.end)]) & Timeline([span])
-        }
-        covered = any((s.support[modality] > 0).any() for s in mood.subjects.values())
-        if len(reasons) == 1 and not covered and (reason := reasons.pop()) in _WITHHELD:
-            withheld[modality] = reason
+    withheld = {m: reason for m in mood.modalities if (reason := _withheld(mood, m, span))}
     fusion = mood.provenance.get("fusion")
     own = fusion.get("name") if isinstance(fusion, Mapping) else None
     return Facts(
@@ -142,6 +135,17 @@ def facts_of(mood: Mood) -> Facts:
         warnings=mood.warnings,
         models=tuple(m for m in mood.models if m.get("name") != own),
     )
+
+
+def _withheld(mood: Mood, modality: str, span: Span) -> str:
+    """The one reason for which nobody has this modality anywhere, if it is one of a whole recording; else empty."""
+    found = set()
+    for subject in mood.subjects or {g.subject for g in mood.gaps}:
+        gaps = [g for g in mood.gaps_of(subject, modality) if Span(g.start, g.end) & span]
+        if Timeline([span]) - Timeline((g.start, g.end) for g in gaps):
+            return ""
+        found |= {g.reason for g in gaps}
+    return found.pop() if len(found) == 1 and found <= set(_WITHHELD) else ""
 
 
 def _join_tracks(mood: Mood, persons: list[str], into: str, folder: Path) -> None:

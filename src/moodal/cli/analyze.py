@@ -44,6 +44,7 @@ def analyze(
     as_json: Annotated[bool, typer.Option("--json", help="One summary object a line on standard output.")] = False,
 ) -> None:
     """Turn recordings into displayed emotion with honest uncertainty."""
+    from moodal import batch
     from moodal.analyze import analyze_into, folder_for, settings_from
     from moodal.cli import screen
     from moodal.core.errors import MoodalError, UsageError
@@ -71,7 +72,6 @@ def analyze(
     for left in sweep(Path(out)):
         screen.errors(f"{left}: left by a run that was killed, cleared away …")
     if len(jobs) > 1:
-        from moodal import batch
         from moodal.cli.many import many
 
         many(jobs, Path(out), batch.Plan(settings, tuple(unit or ()), formats, again), jobs=parallel, as_json=as_json)
@@ -81,7 +81,8 @@ def analyze(
         recording = read(path, with_=transcripts, unit=unit or ())
         target = folder_for(recording, Path(out))
         with screen.progress(recording.name) as progress:
-            mood, measured = analyze_into(recording, target, settings, progress, write=formats)
+            noted = batch.noted(batch.Job(path, tuple(transcripts), target), unit or ())
+            mood, measured = analyze_into(recording, target, settings, progress, write=formats, noted=noted)
     except MoodalError as error:
         if as_json:
             typer.echo(json.dumps({"recording": Path(path).name, "error": str(error)}))
