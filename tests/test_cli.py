@@ -128,7 +128,7 @@ def test_folder_transcript_and_clashing_names(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [r["recording"] for r in rows] == ["broken.mp4", "talk.mp4", "talk.wav"]
     assert "error" in rows[0]
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"talk.mood", "talk.wav.mood"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"talk.mood", "talk.wav.mood", "summary.csv", "index.html"}
     assert [w["text"] for w in rows[1]["words"]] == ["I", "am", "so", "happy", "today."]
 
 

@@ -33,6 +33,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sound = np.concatenate([made.silence(1), made.speech(4)])
     made.write_video(home / "talk.mp4", made.portrait(5), sound=sound)
     (home / "talk.srt").write_text("1\n00:00:01,000 --> 00:00:04,000\nI am so happy that you came!\n")
+    (home / "recordings").mkdir()
+    for name in ("one", "two"):
+        (home / "recordings" / f"{name}.txt").write_text("I was glad. Then it rained.")
     return home
 
 

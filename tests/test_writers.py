@@ -17,8 +17,9 @@ from moodal.core.scheme import scheme
 from moodal.core.track import GAP_REASONS
 from moodal.formats import load, save
 from moodal.formats.fex import COLUMNS
-from moodal.formats.neurokit import HRV, SIGNALS
+from moodal.formats.neurokit import HRV, MEASURES, SIGNALS
 from moodal.formats.writer import chosen, media_path, stem
+from moodal.measure import extractor_specs
 from moodal.media.transcript import parse
 from moods import make_mood
 from writer_moods import HOSTILE, MOODS
@@ -225,10 +226,9 @@ def test_neurokit_columns_and_no_number_in_a_gap(tmp_path: Path) -> None:
     mood = MOODS["body"]()
     assert mood.write(tmp_path, "neurokit") == []
     home = tmp_path / "walk-neurokit"
-    assert {p.name for p in home.iterdir()} == {"hrv.csv", "ppg.csv", "ecg.csv", "eda.csv"}
+    assert {p.name for p in home.iterdir()} == {"hrv.csv", "ppg.csv", "eda.csv"}
     for name, contract in (
         ("ppg", "PPG_Raw PPG_Clean PPG_Rate PPG_Quality PPG_Peaks"),
-        ("ecg", "ECG_Raw ECG_Clean ECG_Rate ECG_Quality ECG_R_Peaks"),
         (
             "eda",
             "EDA_Raw EDA_Clean EDA_Tonic EDA_Phasic SCR_Onsets SCR_Peaks SCR_Height SCR_Amplitude SCR_RiseTime "
@@ -242,19 +242,29 @@ def test_neurokit_columns_and_no_number_in_a_gap(tmp_path: Path) -> None:
     told = [float(r["time_s"]) for r in ppg if r["PPG_Rate"]]
     assert not [t for t in told if 8 <= t < 12]
     assert {r["PPG_Rate"] for r in ppg} == {"75", ""}
-    beats = mood.tracks["body.beats"].times
+    beats = np.union1d(mood.tracks["body.beats"].times, mood.tracks["body.beats"].only.ends)
+    beats = beats[np.concatenate([[True], np.diff(beats) > 0.01])]
     assert [float(r["time_s"]) for r in ppg if r["PPG_Peaks"] == "1"] == pytest.approx(beats, abs=1 / 128)
     eda = table(home / "eda.csv")
-    assert [r["time_s"] for r in eda if r["SCR_Onsets"] == "1"] == ["4.0"]
-    assert [r["time_s"] for r in eda if r["SCR_Amplitude"]] == ["5.0"]
-    assert not [r for r in eda if r["SCR_Recovery"] == "1" or r["EDA_Raw"]]
+    assert [r["time_s"] for r in eda if r["SCR_Onsets"] == "1"] == ["4.0", "8.0"]
+    assert [(r["time_s"], r["SCR_Amplitude"]) for r in eda if r["SCR_Amplitude"]] == [("5.0", "0.2"), ("9.0", "0.3")]
+    assert [r["time_s"] for r in eda if r["SCR_Recovery"] == "1"] == ["11.0"]
+    assert [r["SCR_RecoveryTime"] for r in eda if r["SCR_Peaks"] == "1"] == ["", "2"]
+    assert {(r["EDA_Raw"], r["EDA_Clean"]) for r in eda} == {("2.1", "")}
+    assert {(r["PPG_Raw"], bool(r["PPG_Clean"])) for r in ppg} == {("", True)}
     assert list(table(home / "hrv.csv")[0]) == ["time_s", "subject", "hr", "HRV_RMSSD"]
     assert make_mood().write(tmp_path / "none", "neurokit")[0].startswith("talk.mp4: --write neurokit: no body signal")
 
 
 def test_neurokit_names_are_those_of_the_contract() -> None:
-    names = {c for s in SIGNALS.values() for c in s.columns} | {c for c, _ in HRV.values()}
+    names = {c for s in SIGNALS.values() for c in s.columns} | set(HRV.values())
     assert {"HRV_RMSSD", "HRV_SDNN", "HRV_MeanNN", "HRV_pNN50", "HRV_LF", "HRV_HF", "HRV_LFHF"} <= names
+    specs = {t.name: t.columns for e in extractor_specs().values() for t in e.tracks}
+    for signal in SIGNALS.values():
+        assert set(signal.fields) <= set(signal.columns)
+        assert set(signal.fields.values()) <= set(specs[signal.track])
+        assert set(signal.at_peaks.values()) <= set(specs["body.scr"])
+    assert {f for name in MEASURES.values() for f in specs[name]} <= {"hr", *HRV}
     assert all(n.split("_")[0] in ("PPG", "ECG", "EDA", "SCR", "RSP", "EMG", "HRV") for n in names)
 
 

@@ -40,19 +40,21 @@ def body() -> Mood:
     """One person with every body signal; the heart is not told from 8 to 12 s."""
     duration = 20.0
     mood = make_mood(duration_s=duration, persons=1, recording="walk.mp4")
-    at = {rate: np.arange(0, duration, 1 / rate) for rate in (1, 4, 64, 130)}
-    beats = np.arange(0.3, duration, 0.8)
-    beats = beats[(beats < 8) | (beats >= 12)]
+    at = {rate: np.arange(0, duration, 1 / rate) for rate in (1, 4, 64)}
+    beats = np.array([(t, t + 0.8) for t in np.arange(0.3, duration - 1, 0.8) if t < 7 or t >= 12])
     lost = (Gap(8.0, 12.0, "no_contact"),)
     slow = at[1][(at[1] < 8) | (at[1] >= 12)]
     return with_tracks(
         mood,
-        track("body.ppg", {"raw": np.sin(at[64] * 7), "clean": np.sin(at[64] * 7)}, at[64]),
-        track("body.ecg", {"ecg": np.sin(at[130] * 7)}, at[130]),
-        track("body.eda", {"tonic": 2 + 0 * at[4], "phasic": 0.1 + 0 * at[4]}, at[4]),
+        track("body.ppg", {"ppg": np.sin(at[64] * 7)}, at[64]),
+        track("body.eda", {"eda": 2.1 + 0 * at[4], "tonic": 2 + 0 * at[4], "phasic": 0.1 + 0 * at[4]}, at[4]),
         track("body.heart", {"hr": 75 + 0 * slow, "rmssd": 30 + 0 * slow}, slow, gaps=lost),
-        track("body.beats", {"interval": np.full(len(beats), 0.8)}, beats),
-        track("body.scr", {"onset": [4.0], "peak": [5.1], "recovery": [np.nan], "amplitude": [0.2]}, np.array([4.0])),
+        replace(track("body.beats", {"interval": np.full(len(beats), 0.8)}, beats[:, 0]), ends=beats[:, 1]),
+        track(
+            "body.scr",
+            {"amplitude": [0.2, 0.3], "peak": [5.1, 9.0], "rise_time": [1.1, 1.0], "recovery_time": [np.nan, 2.0]},
+            np.array([4.0, 8.0]),
+        ),
     )
 
 

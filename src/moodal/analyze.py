@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -28,13 +28,15 @@ from moodal.core.track import TrackSet
 from moodal.formats.files import new_folder
 from moodal.formats.folder import load, save
 from moodal.formats.tables import TrackWriter
+from moodal.formats.writer import EXPORTS, chosen
 from moodal.fuse import Facts, conclude
 from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
 
 __all__ = ["Settings", "analyze", "analyze_into", "extract", "folder_for", "functionals", "settings_from"]
 
-#: What `analyze` looks at unless told otherwise: every modality that has an extractor.
-DEFAULT = ("face", "voice", "words")
+#: What `analyze` looks at unless told otherwise: every modality that has an extractor. The body is looked at where the
+#: recording has a signal of one: that a video has no wristband is no gap anybody waits for.
+DEFAULT = ("face", "voice", "words", "body")
 
 PathLike = str | os.PathLike[str]
 
@@ -45,7 +47,7 @@ class Settings:
 
     ``fps`` thins pictures to at most that rate; ``start_s`` and ``end_s`` bound the analysis on the
     recording's clock; ``asr_model`` is a folder with another faster-whisper model; ``language`` the
-    code of what is spoken, where known.
+    code of what is spoken, where known; ``baseline`` a neutral stretch (start, end in s) of the body's signals.
     """
 
     only: tuple[str, ...] = DEFAULT
@@ -56,6 +58,7 @@ class Settings:
     commercial: bool = False
     asr_model: str | None = None
     language: str | None = None
+    baseline: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.only if m not in MODALITIES]
@@ -69,8 +72,14 @@ class Settings:
             raise UsageError(f"must be above 0, not {self.fps:g}", where="--fps")
         if self.start_s is not None and self.start_s < 0:
             raise UsageError(f"must not be negative, but is {self.start_s:g}", where="--start")
+        if self.baseline is not None and not 0 <= self.baseline[0] < self.baseline[1]:
+            raise UsageError("must be START:END in seconds, the end after the start", where="--baseline")
         if self.end_s is not None and self.end_s <= (self.start_s or 0):
             raise UsageError(f"must come after the start, but is {self.end_s:g}", where="--end")
+
+    def modalities(self, recording: Recording) -> tuple[str, ...]:
+        """What is looked at in this recording: ``only``, or by default what it could have."""
+        return default_for(recording) if self.only == DEFAULT else self.only
 
     def span(self, recording: Recording) -> Span:
         """The stretch of the recording to analyse."""
@@ -92,9 +101,22 @@ class Settings:
         return {k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language") and v is not None}
 
 
+def default_for(recording: Recording) -> tuple[str, ...]:
+    """`DEFAULT` without the body where no stream could tell of one."""
+    kinds = {kind for s in extractor_specs().values() if s.modality == "body" for kind in s.reads}
+    has_body = any(s.kind in kinds for s in recording.streams)
+    return tuple(m for m in DEFAULT if m != "body" or has_body)
+
+
 @overload
 def analyze(
-    source: PathLike | Recording, *, out: PathLike | None = None, with_: Any = (), unit: Any = (), **options: Any
+    source: PathLike | Recording,
+    *,
+    out: PathLike | None = None,
+    with_: Any = (),
+    unit: Any = (),
+    write: Any = (),
+    **options: Any,
 ) -> Mood: ...
 @overload
 def analyze(
@@ -103,10 +125,17 @@ def analyze(
     out: PathLike | None = None,
     with_: Any = (),
     unit: Any = (),
+    write: Any = (),
     **options: Any,
 ) -> list[Mood]: ...
 def analyze(
-    source: Any, *, out: PathLike | None = None, with_: Any = (), unit: Any = (), **options: Any
+    source: Any,
+    *,
+    out: PathLike | None = None,
+    with_: Any = (),
+    unit: Any = (),
+    write: Any = (),
+    **options: Any,
 ) -> Mood | list[Mood]:
     """Turn a recording (or each of a list) into a Mood.
 
@@ -118,22 +147,23 @@ def analyze(
         live in a temporary folder as long as the Mood does.
     with_ : path of a transcript or recording to join, as ``FILE`` or ``FILE@OFFSET_S`` (or a list of them).
     unit : units of signals that state none: ``["eda=uS"]`` or ``{"eda": "uS"}``.
+    write : further formats for ``NAME.mood/exports/`` (``"eaf,srt"`` or a list).
     options : the command's options: ``only`` (modalities), ``scheme``, ``fps``, ``start``, ``end``,
-        ``commercial``, ``asr_model``, ``language``.
+        ``commercial``, ``asr_model``, ``language``, ``baseline`` (start and end, s).
 
     Raises
     ------
     MoodalError : nothing could be read, or an option is wrong; in one line.
     """
-    settings = settings_from(**options)
+    settings, formats = settings_from(**options), chosen(write)
     if isinstance(source, (list, tuple)):
-        return [analyze(one, out=out, with_=with_, unit=unit, **options) for one in source]
+        return [analyze(one, out=out, with_=with_, unit=unit, write=write, **options) for one in source]
     transcripts = [with_] if isinstance(with_, (str, os.PathLike)) else list(with_)
     recording = source if isinstance(source, Recording) else media.read(source, with_=transcripts, unit=unit)
     if out is not None:
-        return analyze_into(recording, folder_for(recording, Path(out)), settings)[0]
+        return analyze_into(recording, folder_for(recording, Path(out)), settings, write=formats)[0]
     home = tempfile.mkdtemp(prefix="moodal-")
-    mood = analyze_into(recording, Path(home) / f"{Path(recording.name).stem}.mood", settings)[0]
+    mood = analyze_into(recording, Path(home) / f"{Path(recording.name).stem}.mood", settings, write=formats)[0]
     weakref.finalize(mood, rmtree, home, ignore_errors=True)
     return mood
 
@@ -159,32 +189,54 @@ def settings_from(**options: Any) -> Settings:
             values[name] = tuple(
                 dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip())
             )
+    if "baseline" in values:
+        values["baseline"] = _stretch(values["baseline"])
     return Settings(**values)
 
 
-def folder_for(recording: Recording, out: Path, taken: Iterable[Path] = ()) -> Path:
-    """``OUT/STEM.mood``, or ``OUT/NAME.mood`` where the short one belongs to another recording."""
-    short = out / f"{Path(recording.name).stem}.mood"
+def _stretch(given: Any) -> tuple[float, float]:
+    """``"START:END"``, or a pair, in s."""
+    try:
+        start, end = (float(x) for x in (given.split(":") if isinstance(given, str) else given))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"must be START:END in seconds, not {given!r}", where="--baseline") from error
+    return start, end
+
+
+def folder_for(recording: Recording | str, out: Path, taken: Iterable[Path] = ()) -> Path:
+    """``OUT/STEM.mood``, or ``OUT/NAME.mood`` where the short one belongs to another recording (or name)."""
+    name = recording if isinstance(recording, str) else recording.name
+    short = out / f"{Path(name).stem}.mood"
     if short in taken:
-        return out / f"{recording.name}.mood"
+        return out / f"{name}.mood"
     try:
         other = json.loads((short / "summary.json").read_text(encoding="utf-8"))["recording"]
     except (OSError, ValueError, KeyError):
         return short
-    return short if other == recording.name else out / f"{recording.name}.mood"
+    return short if other == name else out / f"{name}.mood"
 
 
 def analyze_into(
-    recording: Recording, folder: Path, settings: Settings, progress: Progress | None = None
+    recording: Recording,
+    folder: Path,
+    settings: Settings,
+    progress: Progress | None = None,
+    *,
+    write: Sequence[str] = (),
+    noted: Mapping[str, Any] | None = None,
 ) -> tuple[Mood, Measured]:
-    """Analyse one recording into ``folder``, which appears whole or not at all."""
+    """Analyse one recording into ``folder``, which appears whole or not at all.
+
+    ``write`` names further formats, which go into ``exports/`` there; ``noted`` is added to provenance.
+    """
     # Rendering brings its own templates; nothing that only measures should wait for them.
     from moodal import page
 
     span = settings.span(recording)
-    specs = {t.name: t for s in extractor_specs().values() if s.modality in settings.only for t in s.tracks if t.keep}
+    only = settings.modalities(recording)
+    specs = {t.name: t for s in extractor_specs().values() if s.modality in only for t in s.tracks if t.keep}
     if settings.commercial:
-        used = [m for s in extractor_specs().values() if s.modality in settings.only for m in s.models]
+        used = [m for s in extractor_specs().values() if s.modality in only for m in s.models]
         _require_commercial([*used, "late-v0"])
     with new_folder(folder) as work:
         began = time.perf_counter()
@@ -192,17 +244,13 @@ def analyze_into(
         measured = measure(
             recording,
             sink,
-            modalities=settings.only,
+            modalities=only,
             want=frozenset(specs),
             span=span,
             options=settings.options,
             progress=progress,
         )
-        if (
-            measured.failed
-            and set(measured.withheld) == set(settings.only)
-            and "no_model" in measured.withheld.values()
-        ):
+        if measured.failed and set(measured.withheld) == set(only) and "no_model" in measured.withheld.values():
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
@@ -210,12 +258,21 @@ def analyze_into(
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s
         timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
-        mood = replace(mood, warnings=(*mood.warnings, *_nothing_told(mood)))
+        there = Path(os.path.relpath(recording.path, folder)) if recording.path.is_file() else None
+        provenance = with_file({**mood.provenance, **(noted or {})}, there)
+        mood = replace(mood, warnings=(*mood.warnings, *_nothing_told(mood)), provenance=provenance)
         save(mood, work)
-        there = recording.path if recording.path.is_file() else None
-        page.write(mood, work, media=None if there is None else Path(os.path.relpath(there, folder)))
+        page.write(mood, work, media=there)
         del mood, tracks  # before the same is read back: a day of cells need not lie in memory twice
+        if write:
+            measured.notes += load(work).write(work / EXPORTS, *write)
     return replace(load(folder), timing=timing), measured
+
+
+def with_file(provenance: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
+    """Provenance that says where the recording lies, seen from the Mood's folder."""
+    recorded = {**provenance["recording"], "file": None if file is None else file.as_posix()}
+    return {**provenance, "recording": recorded}
 
 
 def _require_commercial(names: list[str]) -> None:
@@ -243,7 +300,8 @@ def _nothing_told(mood: Mood) -> list[str]:
 
 
 def _facts(recording: Recording, settings: Settings, span: Span, measured: Measured) -> Facts:
-    absent = {m: "not_asked" for m in DEFAULT if m not in settings.only}
+    only, usual = settings.modalities(recording), default_for(recording)
+    absent = {m: "not_asked" for m in usual if m not in only}
     bundles = registry.bundles()
     models = [e.as_model() for e in weights.entries() if e.name in measured.models]
     models += [bundles[m].as_model() for m in measured.models if m in bundles]
@@ -255,13 +313,16 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
         still=recording.still,
         clock=recording.clock,
         schemes=settings.schemes,
-        modalities=tuple(m for m in MODALITIES if m in settings.only or m in DEFAULT),
+        baseline=None if settings.baseline is None else Span(*settings.baseline),
+        modalities=tuple(m for m in MODALITIES if m in only or m in usual),
         withheld={**absent, **measured.withheld},
         provenance={
             "moodal": __version__,
             "schema": SCHEMA,
             "recording": {"name": recording.name, "sha256": _digest(recording, measured)},
             "streams": [{**s.summary(), **s.info} for s in recording.streams],
+            **({"epoch_s": recording.epoch_s, "basis": recording.basis} if recording.epoch_s is not None else {}),
+            **({"joins": [asdict(j) for j in recording.joins]} if recording.joins else {}),
             "settings": asdict(settings),
             "settings_sha256": settings.sha256,
             "versions": {

@@ -62,6 +62,7 @@ class Measured:
     load_s: float = 0.0
     withheld: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  #: about outputs; no part of the result
     models: list[str] = field(default_factory=list)
     failed: bool = False  #: a stream or model could not be used though it should have been
 

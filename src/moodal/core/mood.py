@@ -130,7 +130,8 @@ class Mood:
     def names(self) -> Mapping[str, str]:
         """Names that somebody gave to subjects (`moodal people`): id → name."""
         people = self.provenance.get("people")
-        return dict(people["names"]) if isinstance(people, Mapping) else {}
+        names = people.get("names") if isinstance(people, Mapping) else None
+        return {str(i): str(n) for i, n in names.items()} if isinstance(names, Mapping) else {}
 
     def write(self, folder: str | Path, *formats: str) -> list[str]:
         """Write the Mood for other tools: ``mood.write("out", "eaf", "srt")``; `moodal show --write` does the same.

@@ -27,8 +27,7 @@ def write(mood: Mood, folder: Path) -> list[str]:
     content: dict[str, Any] = {"schema": SCHEMA, "summary": summary}
     for name, columns in tables.items():
         content[name] = {column: _plain(values) for column, values in columns.items()}
-    text = json_text(content, indent=None)
-    write_text(folder / f"{stem(mood)}.json", text.encode("utf-8", "replace").decode("utf-8"))
+    write_text(folder / f"{stem(mood)}.json", json_text(content, indent=None))
     return []
 
 

@@ -12,7 +12,18 @@ from moodal.core import registry
 from moodal.core.errors import UsageError
 from moodal.core.mood import Mood
 
-__all__ = ["WriterSpec", "chosen", "guarded", "media_path", "one_line", "outputs", "person", "set_words", "stem"]
+__all__ = [
+    "EXPORTS",
+    "WriterSpec",
+    "chosen",
+    "guarded",
+    "media_path",
+    "one_line",
+    "outputs",
+    "person",
+    "set_words",
+    "stem",
+]
 
 #: Where writers put their files inside NAME.mood/.
 EXPORTS = "exports"

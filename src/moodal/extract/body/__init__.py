@@ -1,0 +1,1 @@
+"""Body: heart, skin, breath, muscle, warmth and movement, one extractor each, all of the modality ``body``."""
