@@ -67,8 +67,8 @@ cell = st.one_of(
     st.text(max_size=8),
 )
 names = st.sampled_from(
-    ["time", "time_s", "timestamp [ms]", "unix", "date", "eda_uS", "gsr", "BVP", "hr_bpm", "RR_ms", "acc_x [g]", "acc_y",
-     "EEG Fp1 (uV)", "Fp1", "Fp2", "marker", "temp [°F]", "value", "", "x"]
+    ["time", "time_s", "timestamp [ms]", "unix", "date", "eda_uS", "gsr", "BVP", "hr_bpm", "RR_ms", "acc_x [g]",
+     "acc_y", "EEG Fp1 (uV)", "Fp1", "Fp2", "marker", "temp [°F]", "value", "", "x"]
 )  # fmt: skip
 
 

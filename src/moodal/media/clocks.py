@@ -47,11 +47,13 @@ def line(
     least: int,
     bounds: tuple[float, float],
     length: float,
+    odds: float = ODDS,
 ) -> Line | None:
     """The line that puts most of ``second (m,)`` onto ``first (n,)``, both rising, s; or ``None`` where none is sure.
 
     ``same (n, m)`` says which pairs can be one event; ``bounds`` what the offset may be; ``least`` how many pairs
-    there must be; ``length`` how long (s) the shorter recording is, over which chance would strew its events.
+    there must be; ``length`` how long (s) the shorter recording is, over which chance would strew its events; ``odds``
+    how likely chance may be to have made the match.
     """
     i, j = np.nonzero(same)
     gaps = first[i] - second[j]
@@ -75,7 +77,7 @@ def line(
     # One pair (two, where the line is tilted) is put together by the choice of the line: chance must make the others.
     flat = best < len(gaps)
     mean, others = float(same.sum()) * 2 * near / length, int(scores[best]) - (1 if flat else 2)
-    if rival > 0.6 * scores[best] or _odds(mean, others, len(gaps) if flat else len(offsets)) > ODDS:
+    if rival > 0.6 * scores[best] or _odds(mean, others, len(gaps) if flat else len(offsets)) > odds:
         return None
     return _fitted(first, second, same, float(offsets[best]), float(drifts[best]), near)
 
@@ -173,12 +175,13 @@ def taps(first: Recording, second: Recording, bounds: tuple[float, float]) -> Li
         return None
     length = min(first.duration_s, second.duration_s)
     # Taps are meant to be felt: the hardest events are tried first, alone.
-    tried = [(n, m) for n in (6, 20, MOST_EVENTS) for m in (6, 20, MOST_EVENTS)]
-    for n, m in sorted(dict.fromkeys((min(n, len(a)), min(m, len(b))) for n, m in tried), key=sum):
+    sizes = (6, 20, MOST_EVENTS)
+    tried = sorted({(min(n, len(a)), min(m, len(b))) for n in sizes for m in sizes}, key=sum)
+    for n, m in tried:
         some_a, some_b = (
             np.sort(t[np.argsort(-hard, kind="stable")[:k]]) for t, hard, k in ((a, hard_a, n), (b, hard_b, m))
         )
-        found = line(some_a, some_b, np.ones((n, m), bool), TAP_S, 3, bounds, length)
+        found = line(some_a, some_b, np.ones((n, m), bool), TAP_S, 3, bounds, length, ODDS / len(tried))
         if found is not None:
             # An event between two samples of the slower sensor can stand anywhere between them.
             grain = max(fine_a, fine_b) / 2 / np.sqrt(found.n)

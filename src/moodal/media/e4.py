@@ -57,8 +57,17 @@ def sniff(path: Path, head: bytes) -> bool:
     return _layout(_member(path.name), head)
 
 
+def listed(path: Path) -> bool:
+    """Whether a zip that lies in a folder is meant as a session; one that cannot be read may have been."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(_member(PurePosixPath(name).name) for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):
+        return True
+
+
 def _member(name: str) -> str:
-    """``BVP`` for ``BVP.csv`` and ``S01_bvp.csv``; empty for others."""
+    """``BVP`` for ``BVP.csv``; empty for names that are none of the layout's."""
     pure = PurePosixPath(name)
     stem = pure.stem.upper()
     return stem if pure.suffix.lower() == ".csv" and (stem in _MEMBERS or stem == "TAGS") else ""
@@ -348,5 +357,6 @@ def generate(folder: Path, seed: int) -> Truth:
 
 
 SPEC = ReaderSpec(
-    "e4", (".zip",), "Empatica E4 sessions (folder, zip or one of its files)", sniff, read, generate, folders=True
-)
+    "e4", (".zip",), "Empatica E4 sessions (folder, zip or one of its files)", sniff, read, generate,
+    folders=True, listed=listed,
+)  # fmt: skip

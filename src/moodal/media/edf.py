@@ -26,7 +26,7 @@ from .units import Label, Unit, Units, declared, doubt, known_as, unit_of
 
 __all__ = ["SPEC"]
 
-EXTENSIONS = (".edf", ".bdf", ".rec")
+EXTENSIONS = (".edf", ".bdf")
 #: Channels of a file, bytes of a data record, samples in it: more than any device writes.
 MOST_CHANNELS, MOST_BYTES = 4096, 64 << 20
 #: Bytes of records read at once, and records whose values are looked at to check units.
