@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -18,12 +17,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import arousal
+import egemaps_agreement
+import results
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-RESULTS = HERE / "RESULTS.md"
 PEERS = ROOT / ".venv" / "peers"
+#: Parts of the speed table, and parts that write a section of their own.
 PARTS = ("face", "analysis", "egemaps", "import", "jobs", "memory")
-START, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
+SECTIONS = ("agreement", "arousal")
 
 
 def measure(script: str, *arguments: str, python: Path | str = sys.executable) -> dict[str, float]:
@@ -178,30 +181,24 @@ def data() -> Path:
 
 def write(rows: dict[str, list[list[str]]]) -> None:
     """Replace the speed part of RESULTS.md; parts that were not run keep their rows."""
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else f"# Results\n\n{START}\n{END}\n"
-    cpu = platform.processor() or platform.machine()
-    lines = [
-        START,
-        "",
-        f"Ratios from one run on {os.cpu_count()} cores ({cpu}, Python {platform.python_version()}): "
-        "median and range of the rounds.",
-        "",
-        "| what | ratio | goal |",
-        "| --- | --- | --- |",
-        *(f"| {' | '.join(row)} |" for part in PARTS for row in rows.get(part, [])),
-        "",
-        END,
-    ]
-    before, rest = text.split(START, 1)
-    RESULTS.write_text(before + "\n".join(lines) + rest.split(END, 1)[1], encoding="utf-8")
+    results.write_section(
+        "speed",
+        [
+            f"Ratios from one run on {results.machine()}: median and range of the rounds.",
+            "",
+            *results.table(("what", "ratio", "goal"), [row for part in PARTS for row in rows.get(part, [])]),
+        ],
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which to run (all but memory by default)")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, *SECTIONS, []], help="which to run (all but memory by default)"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    chosen = options.parts or [p for p in PARTS if p != "memory"]
+    chosen = options.parts or [p for p in (*PARTS, *SECTIONS) if p != "memory"]
     kept = HERE / "speed.json"
     rows: dict[str, list[list[str]]] = json.loads(kept.read_text()) if kept.exists() else {}
     runners = {
@@ -212,12 +209,20 @@ def main() -> None:
         "jobs": jobs,
         "memory": memory,
     }
+    sections = {"agreement": egemaps_agreement.run, "arousal": arousal.run}
     with tempfile.TemporaryDirectory() as work:
         for part in chosen:
             print(f"{part} …", flush=True)
+            if part in sections:
+                lines = sections[part](data(), Path(work), measure, peers)
+                results.write_section(part, lines)
+                print("\n".join(lines), flush=True)
+                continue
             rows[part] = [list(row) for row in runners[part](options.rounds, Path(work))]
             for row in rows[part]:
                 print("  " + " | ".join(row), flush=True)
+    if not set(chosen) - set(SECTIONS):
+        return
     kept.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     write(rows)
 

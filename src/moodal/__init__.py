@@ -30,6 +30,7 @@ __all__ = [
     "load",
     "people",
     "read",
+    "stream",
 ]
 
 #: Front-page names and the modules they live in: fetched at first use, so that importing moodal is quick.
@@ -47,6 +48,7 @@ _WHERE = {
     "load": "moodal.formats",
     "people": "moodal.people",
     "read": "moodal.media",
+    "stream": "moodal.live",
 }
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from moodal.core.recording import Recording
     from moodal.core.track import Track, TrackSet
     from moodal.formats import load
+    from moodal.live import stream
     from moodal.media import read
     from moodal.people import people
 

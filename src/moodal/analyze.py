@@ -34,8 +34,9 @@ from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_spe
 
 __all__ = ["Settings", "analyze", "analyze_into", "extract", "folder_for", "functionals", "settings_from"]
 
-#: What `analyze` looks at unless told otherwise: every modality that has an extractor.
-DEFAULT = ("face", "voice", "words")
+#: What `analyze` looks at unless told otherwise: every modality that has an extractor. The body is looked at where the
+#: recording has a signal of one: that a video has no wristband is no gap anybody waits for.
+DEFAULT = ("face", "voice", "words", "body")
 
 PathLike = str | os.PathLike[str]
 
@@ -46,7 +47,7 @@ class Settings:
 
     ``fps`` thins pictures to at most that rate; ``start_s`` and ``end_s`` bound the analysis on the
     recording's clock; ``asr_model`` is a folder with another faster-whisper model; ``language`` the
-    code of what is spoken, where known.
+    code of what is spoken, where known; ``baseline`` a neutral stretch (start, end in s) of the body's signals.
     """
 
     only: tuple[str, ...] = DEFAULT
@@ -57,6 +58,7 @@ class Settings:
     commercial: bool = False
     asr_model: str | None = None
     language: str | None = None
+    baseline: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.only if m not in MODALITIES]
@@ -70,8 +72,14 @@ class Settings:
             raise UsageError(f"must be above 0, not {self.fps:g}", where="--fps")
         if self.start_s is not None and self.start_s < 0:
             raise UsageError(f"must not be negative, but is {self.start_s:g}", where="--start")
+        if self.baseline is not None and not 0 <= self.baseline[0] < self.baseline[1]:
+            raise UsageError("must be START:END in seconds, the end after the start", where="--baseline")
         if self.end_s is not None and self.end_s <= (self.start_s or 0):
             raise UsageError(f"must come after the start, but is {self.end_s:g}", where="--end")
+
+    def modalities(self, recording: Recording) -> tuple[str, ...]:
+        """What is looked at in this recording: ``only``, or by default what it could have."""
+        return default_for(recording) if self.only == DEFAULT else self.only
 
     def span(self, recording: Recording) -> Span:
         """The stretch of the recording to analyse."""
@@ -91,6 +99,13 @@ class Settings:
     def options(self) -> dict[str, Any]:
         """What extractors are told."""
         return {k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language") and v is not None}
+
+
+def default_for(recording: Recording) -> tuple[str, ...]:
+    """`DEFAULT` without the body where no stream could tell of one."""
+    kinds = {kind for s in extractor_specs().values() if s.modality == "body" for kind in s.reads}
+    has_body = any(s.kind in kinds for s in recording.streams)
+    return tuple(m for m in DEFAULT if m != "body" or has_body)
 
 
 @overload
@@ -134,7 +149,7 @@ def analyze(
     unit : units of signals that state none: ``["eda=uS"]`` or ``{"eda": "uS"}``.
     write : further formats for ``NAME.mood/exports/`` (``"eaf,srt"`` or a list).
     options : the command's options: ``only`` (modalities), ``scheme``, ``fps``, ``start``, ``end``,
-        ``commercial``, ``asr_model``, ``language``.
+        ``commercial``, ``asr_model``, ``language``, ``baseline`` (start and end, s).
 
     Raises
     ------
@@ -174,7 +189,18 @@ def settings_from(**options: Any) -> Settings:
             values[name] = tuple(
                 dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip())
             )
+    if "baseline" in values:
+        values["baseline"] = _stretch(values["baseline"])
     return Settings(**values)
+
+
+def _stretch(given: Any) -> tuple[float, float]:
+    """``"START:END"``, or a pair, in s."""
+    try:
+        start, end = (float(x) for x in (given.split(":") if isinstance(given, str) else given))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"must be START:END in seconds, not {given!r}", where="--baseline") from error
+    return start, end
 
 
 def folder_for(recording: Recording | str, out: Path, taken: Iterable[Path] = ()) -> Path:
@@ -207,9 +233,10 @@ def analyze_into(
     from moodal import page
 
     span = settings.span(recording)
-    specs = {t.name: t for s in extractor_specs().values() if s.modality in settings.only for t in s.tracks if t.keep}
+    only = settings.modalities(recording)
+    specs = {t.name: t for s in extractor_specs().values() if s.modality in only for t in s.tracks if t.keep}
     if settings.commercial:
-        used = [m for s in extractor_specs().values() if s.modality in settings.only for m in s.models]
+        used = [m for s in extractor_specs().values() if s.modality in only for m in s.models]
         _require_commercial([*used, "late-v0"])
     with new_folder(folder) as work:
         began = time.perf_counter()
@@ -217,17 +244,13 @@ def analyze_into(
         measured = measure(
             recording,
             sink,
-            modalities=settings.only,
+            modalities=only,
             want=frozenset(specs),
             span=span,
             options=settings.options,
             progress=progress,
         )
-        if (
-            measured.failed
-            and set(measured.withheld) == set(settings.only)
-            and "no_model" in measured.withheld.values()
-        ):
+        if measured.failed and set(measured.withheld) == set(only) and "no_model" in measured.withheld.values():
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
@@ -277,7 +300,8 @@ def _nothing_told(mood: Mood) -> list[str]:
 
 
 def _facts(recording: Recording, settings: Settings, span: Span, measured: Measured) -> Facts:
-    absent = {m: "not_asked" for m in DEFAULT if m not in settings.only}
+    only, usual = settings.modalities(recording), default_for(recording)
+    absent = {m: "not_asked" for m in usual if m not in only}
     bundles = registry.bundles()
     models = [e.as_model() for e in weights.entries() if e.name in measured.models]
     models += [bundles[m].as_model() for m in measured.models if m in bundles]
@@ -289,13 +313,16 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
         still=recording.still,
         clock=recording.clock,
         schemes=settings.schemes,
-        modalities=tuple(m for m in MODALITIES if m in settings.only or m in DEFAULT),
+        baseline=None if settings.baseline is None else Span(*settings.baseline),
+        modalities=tuple(m for m in MODALITIES if m in only or m in usual),
         withheld={**absent, **measured.withheld},
         provenance={
             "moodal": __version__,
             "schema": SCHEMA,
             "recording": {"name": recording.name, "sha256": _digest(recording, measured)},
             "streams": [{**s.summary(), **s.info} for s in recording.streams],
+            **({"epoch_s": recording.epoch_s, "basis": recording.basis} if recording.epoch_s is not None else {}),
+            **({"joins": [asdict(j) for j in recording.joins]} if recording.joins else {}),
             "settings": asdict(settings),
             "settings_sha256": settings.sha256,
             "versions": {

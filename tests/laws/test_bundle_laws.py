@@ -51,15 +51,17 @@ def test_manifest_is_complete_and_the_card_says_what_it_is_not_for(name: str) ->
 
 @pytest.mark.parametrize("name", FUSIONS)
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_any_non_empty_subset_runs_and_stays_in_range(name: str, seed: int) -> None:
     cells = evidence(name, seed)
     for k in range(1, len(cells) + 1):
         for subset in combinations(cells, k):
             fused = fusion(name).fuse({m: cells[m] for m in subset})
             told = np.any([cells[m].covered for m in subset], axis=0)
-            assert (np.isfinite(fused.classes).all(1) == told).all()
-            assert np.allclose(fused.classes[told].sum(1), 1)
+            naming = [cells[m].covered for m in subset if m in fusion(name).class_modalities]
+            named = np.any(naming, axis=0) if naming else np.zeros(40, bool)
+            assert (np.isfinite(fused.classes).all(1) == named).all()
+            assert np.allclose(fused.classes[named].sum(1), 1)
             for rows in (fused.valence, fused.arousal):
                 some = np.isfinite(rows[:, 0])
                 assert (rows[some, 1] <= rows[some, 0]).all()
@@ -72,7 +74,7 @@ def test_any_non_empty_subset_runs_and_stays_in_range(name: str, seed: int) -> N
 
 @pytest.mark.parametrize("name", FUSIONS)
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_hidden_is_absent(name: str, seed: int) -> None:
     cells = evidence(name, seed)
     for hidden in cells:
@@ -85,7 +87,7 @@ def test_hidden_is_absent(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", FUSIONS)
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_taking_a_modality_away_never_narrows_an_interval(name: str, seed: int) -> None:
     cells = evidence(name, seed)
     whole = fusion(name).fuse(cells)
@@ -99,7 +101,7 @@ def test_taking_a_modality_away_never_narrows_an_interval(name: str, seed: int) 
 
 @pytest.mark.parametrize("name", FUSIONS)
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_cells_do_not_see_each_other(name: str, seed: int) -> None:
     cells = evidence(name, seed)
     order = np.random.default_rng(seed).permutation(40)

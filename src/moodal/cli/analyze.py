@@ -35,6 +35,9 @@ def analyze(
     commercial: Annotated[bool, typer.Option("--commercial", help="Refuse whatever forbids commercial use.")] = False,
     asr_model: Annotated[str | None, typer.Option(help="Folder with another faster-whisper model.")] = None,
     language: Annotated[str | None, typer.Option(help="What is spoken, as a code (en), where known.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="START:END in s: a neutral stretch that body signals are compared with.")
+    ] = None,
     write: Annotated[list[str] | None, typer.Option(help="Further formats: csv, json, eaf, srt, vtt, fex …")] = None,
     parallel: Annotated[int, typer.Option("--jobs", help="Recordings at a time, each in a process of its own.")] = 1,
     again: Annotated[bool, typer.Option("--again", help="Of several: do finished ones again.")] = False,
@@ -59,6 +62,7 @@ def analyze(
         commercial=commercial,
         asr_model=asr_model,
         language=language,
+        baseline=baseline,
     )
     formats = chosen(write)
     if parallel < 1:

@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from moodal.core.summary import against_baseline
+
 __all__ = ["console", "errors", "mood_lines", "progress", "stamp"]
 
 #: Marks of persons in order, as on the page; shape before colour.
@@ -124,9 +126,16 @@ def _labels(labels: list[str], styled: str) -> Text:
     return Text(" or ".join(labels), style=f"bold {styled}" if len(labels) == 1 else styled)
 
 
+def _state(segment: dict[str, Any], styled: str) -> Text:
+    against = against_baseline(segment)
+    if against:
+        return Text(f"arousal {against} baseline", style=f"bold {styled}" if against != "about" else styled)
+    return _labels(segment["label_set"], styled)
+
+
 def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     hue = _HUES[index % len(_HUES)]
-    names = {"voice": "a voice, nobody seen", "text": "the text", "body": "a body, nobody seen"}
+    names = {"voice": "a voice, nobody seen", "text": "the text", "body": "the wearer, nobody seen"}
     seen = sum(b - a for a, b in subject["seen"])
     head = Text(
         f"{_MARKS[index % len(_MARKS)]} {subject.get('name') or names.get(subject['id'], subject['id'])}",
@@ -145,7 +154,7 @@ def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     for segment in sorted(shown, key=lambda s: float(s["start_s"])):
         rests = ", ".join(f"{m} {round(100 * v)} %" for m, v in sorted(segment["support"].items(), key=lambda i: -i[1]))
         when = f"{stamp(segment['start_s'])} to {stamp(segment['end_s'])}"
-        table.add_row(f"  {when}", _labels(segment["label_set"], hue), Text(rests and f"rests on {rests}", style="dim"))
+        table.add_row(f"  {when}", _state(segment, hue), Text(rests and f"rests on {rests}", style="dim"))
     lines.append(table)
     if len(subject["segments"]) > len(shown):
         lines.append(Text(f"  and {len(subject['segments']) - len(shown)} shorter stretches", style="dim"))
@@ -169,6 +178,9 @@ def mood_lines(summary: dict[str, Any], *, path: str = "") -> Group:
     if not summary["subjects"]:
         why = ", ".join(sorted({g["reason"] for g in summary["gaps"]}))
         lines.append(Text(f"nobody is seen or heard ({why})"))
+    if base := summary.get("baseline"):
+        when = f"{stamp(base['start_s'])} to {stamp(base['end_s'])} ({base['how']})"
+        lines.append(Text(f"Arousal of the body is relative to {when}; whether it was pleasant, a body does not tell."))
     lines += [Text(f"! {w}", style="yellow") for w in summary["warnings"]]
     if not summary["calibrated"]:
         lines.append(Text("Scores, not calibrated on people. Displayed emotion, not what anybody feels.", style="dim"))

@@ -20,7 +20,9 @@ __all__ = ["KINDS", "bundles", "load", "names"]
 KINDS: dict[str, dict[str, str]] = {
     "readers": {
         "transcript": "moodal.media.transcript",
+        "session": "moodal.media.session",
         "e4": "moodal.media.e4",
+        "bids": "moodal.media.bids",
         "edf": "moodal.media.edf",
         "xdf": "moodal.media.xdf",
         "wfdb": "moodal.media.wfdb",

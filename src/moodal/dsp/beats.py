@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 
-from .fir import band_pass, moving_mean, zero_phase
+from .fir import band_pass, moving_mean, quantile, zero_phase
 
 __all__ = ["ECG", "PPG", "BeatShape", "clean", "find_beats", "refine", "template_match"]
 
@@ -89,7 +89,7 @@ def find_beats(
     target = -cleaned if inverted else cleaned
     peaks = np.array([a + int(target[a:b].argmax()) for a, b in zip(first.tolist(), last.tolist(), strict=True)])
     heights = np.sqrt(np.maximum.reduceat(level, np.column_stack([first, last - 1]).ravel())[::2])
-    large = heights >= _SMALLEST * np.quantile(heights, 0.75)
+    large = heights >= _SMALLEST * quantile(heights, 0.75)
     peaks, heights = peaks[large], heights[large]
     return _apart(peaks, heights, round(_REFRACTORY_S * rate_hz))
 
@@ -132,7 +132,7 @@ def template_match(x: FloatArray, peaks: npt.NDArray[np.int64], rate_hz: float, 
     rows -= rows.mean(axis=1, keepdims=True)
     norm = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
     rows /= np.where(norm > 0, norm, 1.0)
-    template = np.median(rows, axis=0)
+    template = np.partition(rows, len(rows) // 2, axis=0)[len(rows) // 2]
     template -= template.mean()
     size = np.sqrt(np.square(template).sum())
     return np.asarray((rows * (template / (size if size > 0 else 1.0))).sum(axis=1))

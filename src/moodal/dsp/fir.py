@@ -12,7 +12,7 @@ import numpy as np
 
 from moodal.core.clock import FloatArray
 
-__all__ = ["band_pass", "butterworth_low_pass", "centred", "filled", "moving_mean", "zero_phase"]
+__all__ = ["band_pass", "butterworth_low_pass", "centred", "filled", "moving_mean", "quantile", "zero_phase"]
 
 
 @lru_cache(maxsize=64)
@@ -116,3 +116,9 @@ def filled(x: FloatArray, good: np.ndarray) -> FloatArray:
     if not len(at):
         return np.zeros(len(x))
     return np.asarray(np.interp(np.arange(len(x)), at, x[at]))
+
+
+def quantile(x: FloatArray, share: float) -> float:
+    """The value of ``x (n,)`` that has ``share`` of the others below it, found fast; n at least 1."""
+    at = min(int(share * len(x)), len(x) - 1)
+    return float(np.partition(x, at)[at])

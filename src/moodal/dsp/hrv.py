@@ -50,7 +50,7 @@ def windowed_time_domain(
     last: npt.NDArray[np.int64],
 ) -> FloatArray:
     """`time_domain` of intervals ``[first[i], last[i])`` for each of m windows at once: ``(m, 6)``."""
-    centre = float(np.median(intervals)) if len(intervals) else 0.0
+    centre = float(intervals.mean()) if len(intervals) else 0.0
     x = np.where(normal, intervals - centre, 0.0)
     pair = np.append(False, normal[1:] & normal[:-1])[: len(intervals)]
     step = np.where(pair, np.diff(intervals, prepend=intervals[:1]), 0.0)

@@ -9,14 +9,16 @@ import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 
+from .fir import quantile
+
 __all__ = ["LONGEST_S", "SHORTEST_S", "Corrected", "correct", "running_median"]
 
 #: Intervals of a living heart, s (25 to 220 beats a minute).
 SHORTEST_S, LONGEST_S = 60 / 220, 2.4
 #: Times the quartile deviation that a normal interval may lie off (Lipponen & Tarvainen 2019).
 _FACTOR = 5.2
-#: … but never less and never more than these shares of the interval.
-_LEAST, _MOST = 0.08, 0.25
+#: … but never more than this share of the interval.
+_MOST = 0.25
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ def correct(
     broken: npt.NDArray[np.bool_],
     changed: npt.NDArray[np.bool_] | None = None,
     first: int = 0,
+    *,
+    least: float = 0.15,
+    keep: float = 0.3,
 ) -> Corrected:
     """Put beats right that were missed, found twice, or came early or late.
 
@@ -62,6 +67,9 @@ def correct(
     times : ``(k,)`` s, rising. sure : ``(k,)``: the beat looks like one. broken : ``(k,)``: the signal is missing
         somewhere in the interval that ends at the beat. changed : ``(k,)``: flags of earlier corrections.
     first : beats before this one are final and stay.
+    least : an interval this share off the median is never abnormal.
+    keep : up to this share off, an abnormal interval between two sure beats that nothing explains is valid: with an ECG
+        the beats are beyond doubt; with a pulse (0) they are not.
     """
     changed = np.zeros(len(times), bool) if changed is None else changed.copy()
     k = len(times)
@@ -76,16 +84,17 @@ def correct(
         at = np.flatnonzero(plausible)
         expected = np.interp(np.arange(k - 1), at, running_median(interval[at]))
     off = interval - expected
-    low, high = np.quantile(off[plausible], (0.25, 0.75)) if plausible.any() else (0.0, 0.0)
-    limit = np.clip(_FACTOR * (high - low) / 2, _LEAST * expected, _MOST * expected)
+    likely = off[plausible]
+    low, high = (quantile(likely, 0.25), quantile(likely, 0.75)) if len(likely) else (0.0, 0.0)
+    limit = np.clip(_FACTOR * (high - low) / 2, least * expected, _MOST * expected)
     abnormal = np.abs(off) > limit
-    valid = plausible & ~abnormal & sure[1:] & sure[:-1]
+    valid = plausible & (np.abs(off) <= np.maximum(limit, keep * expected)) & sure[1:] & sure[:-1]
     times, sure = times.copy(), sure.copy()
-    keep = np.ones(k, bool)
+    stays = np.ones(k, bool)
     inserted: list[tuple[int, float]] = []
     for i in np.flatnonzero(abnormal & ~broken[1:]).tolist():
         beat = i + 1
-        if beat < first or not keep[beat] or not keep[beat - 1]:
+        if beat < first or not stays[beat] or not stays[beat - 1]:
             continue
         span, want, slack = times[beat] - times[beat - 1], expected[i], limit[i]
         if abs(span - want) <= slack:
@@ -98,7 +107,7 @@ def correct(
             continue
         both = times[beat + 1] - times[beat - 1]
         if abs(both - want) <= slack:
-            keep[beat] = False
+            stays[beat] = False
             changed[beat + 1] = valid[i + 1] = True
         elif abs(both / 2 - want) <= slack / 2:
             times[beat] = times[beat - 1] + both / 2
@@ -109,7 +118,7 @@ def correct(
     new = np.array([t for _, t in inserted])
     times, changed, good = np.insert(times, at, new), np.insert(changed, at, True), np.insert(good, at, True)
     origin = np.insert(np.arange(k), at, at)
-    kept = np.insert(keep, at, True)
+    kept = np.insert(stays, at, True)
     times, changed, good, origin = times[kept], changed[kept], good[kept], origin[kept]
     around = changed | np.append(False, changed[:-1])
     return Corrected(times, changed, good, good & ~around, origin)

@@ -19,7 +19,8 @@ from moodal.core.scheme import mapping
 from moodal.core.stream import Stream
 from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
 
-from .grid import NO_REASON, Cells, Grid, on_grid, reasons, smooth
+from .body import AROUSAL, arousal
+from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
 from .late import FIELDS, TRACKS, Late, open_bundle
 
 __all__ = ["STEP_S", "Facts", "conclude"]
@@ -56,20 +57,30 @@ class Facts:
     warnings: tuple[str, ...] = ()
     merged: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Mapping[str, Any], ...] = ()
+    baseline: Span | None = None  #: a neutral stretch that the user named
 
 
-def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False) -> Mood:
+def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False, first_cell: int = 0) -> Mood:
     """Fuse the tracks of one recording into its Mood with the bundle ``late-v0``.
 
     ``tracks`` may lack any of the fusion's inputs. For every subject and modality the covered cells
-    and the gaps make up the whole duration.
+    and the gaps make up the whole duration. With ``causal`` a cell rests on what came before its end
+    alone, so that later tracks change no earlier cell: frames hold for a moment instead of until a gap,
+    and a voice belongs to whom was in view at the time. ``first_cell`` leaves out the cells before it.
     """
     for name in facts.schemes:
         mapping("ekman8", name)
     late = Late(open_bundle())
-    grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s)
-    people = _seen(tracks.get("face.quality"), facts)
-    owner = _claimed(_owners(tracks, facts, people), facts.merged)
+    grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s, first_cell)
+    people = _seen(tracks.get("face.quality"), facts, causal)
+    owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
+    stored, provenance = tracks, dict(facts.provenance)
+    if "body" in facts.modalities:
+        body, base = arousal(tracks, facts.span, late.body_scales, given=facts.baseline, causal=causal)
+        if body is not None:
+            tracks = {**tracks, AROUSAL.name: body}
+        if base is not None:
+            provenance["baseline"] = {"start_s": base.span.start, "end_s": base.span.end, "how": base.how}
     evidence = _evidence(tracks, grid, facts, late, owner, causal)
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
@@ -108,11 +119,11 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         basis=basis,
         calibrated=late.bundle.manifest["calibration"] is not None,
         models=(late.bundle.as_model(), *facts.models),
-        provenance=facts.provenance,
+        provenance=provenance,
         still=facts.still,
         clock=facts.clock,
         warnings=facts.warnings,
-        tracks=tracks,
+        tracks=stored,
     )
 
 
@@ -126,10 +137,13 @@ def _basis(subjects: Any, dimension: str) -> str:
     return "mapped" if told else "none"
 
 
-def _seen(quality: TrackSet | None, facts: Facts) -> dict[str, Timeline]:
+def _seen(quality: TrackSet | None, facts: Facts, causal: bool) -> dict[str, Timeline]:
     """Where each person is in the picture, however badly: everything but ``no_face``."""
     if quality is None:
         return {}
+    if causal:
+        found = {name: quality[name].times for name in quality.subjects}
+        return {name: Timeline(zip(t, held(t), strict=True)) for name, t in found.items()}
     outside = ("no_face", "unreadable", "not_asked", "dark")
     whole = Timeline([facts.span])
     return {
@@ -137,7 +151,9 @@ def _seen(quality: TrackSet | None, facts: Facts) -> dict[str, Timeline]:
     }
 
 
-def _owners(tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, Timeline]) -> dict[str, Timeline]:
+def _owners(
+    tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, Timeline], causal: bool
+) -> dict[str, Timeline]:
     """Whose the voice is, and when: a stretch of speech belongs to the only face in view during it.
 
     With nobody or several in view it belongs to ``voice`` (``text`` for a bare text).
@@ -149,10 +165,11 @@ def _owners(tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, T
         if track is not None and len(track):
             ends = track.ends if track.ends is not None else np.append(track.times[1:], facts.duration_s)
             stretches += [Span(a, b) for a, b in zip(track.times, ends, strict=True) if b > a]
-    near = {name: seen.bridged(BRIDGE_S) for name, seen in people.items()}
+    near = {name: seen if causal else seen.bridged(BRIDGE_S) for name, seen in people.items()}
     owned: dict[str, list[Span]] = {}
-    for stretch in Timeline(stretches):
-        here = [name for name, seen in near.items() if seen & (stretch,)]
+    for stretch in stretches if causal else Timeline(stretches):
+        lately = Span(stretch.start - BRIDGE_S, stretch.end) if causal else stretch
+        here = [name for name, seen in near.items() if seen & (lately,)]
         owned.setdefault(here[0] if len(here) == 1 else nobody, []).append(stretch)
     return {name: Timeline(spans) for name, spans in owned.items()}
 
@@ -189,14 +206,18 @@ def _evidence(
         rows = {s: _fields(found[s], FIELDS[modality]) for s in found.subjects} if found is not None else {}
         width = late.smoothing_s[modality]
         cells = {
-            s: smooth(on_grid(t, grid, len(FIELDS[modality])).only(inside), grid, width, causal=causal)
+            s: smooth(on_grid(t, grid, len(FIELDS[modality]), causal=causal).only(inside), grid, width, causal=causal)
             for s, t in rows.items()
         }
         if modality == "face":
             faces = cells
         elif cells:
             shared[modality] = next(iter(cells.values()))
-    names = {*faces, *owner}
+    wearer: dict[str, npt.NDArray[np.bool_]] = {}
+    for name, cells_of in _wearer(facts, faces, tracks, grid, causal).items():
+        who = facts.merged.get(name, name)
+        wearer[who] = wearer.get(who, False) | cells_of
+    names = {*faces, *owner, *wearer}
     heard = [
         m
         for m in ("voice", "words")
@@ -211,9 +232,37 @@ def _evidence(
         row = {}
         for modality in facts.modalities:
             blank = on_grid(None, grid, len(FIELDS.get(modality, ())))
-            row[modality] = faces.get(name, blank) if modality == "face" else shared.get(modality, blank).only(mine)
+            if modality == "face":
+                row[modality] = faces.get(name, blank)
+            else:
+                whose = wearer.get(name, np.zeros(grid.n, bool)) if modality == "body" else mine
+                row[modality] = shared.get(modality, blank).only(whose)
         result[name] = row
     return result
+
+
+def _wearer(
+    facts: Facts, faces: Mapping[str, Cells], tracks: Mapping[str, TrackSet], grid: Grid, causal: bool
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Whose the body signals are, in which cells: the only person's that is ever in view, else those of ``body``.
+
+    A band is not handed round: who leaves the picture keeps it. Causal: of those who have been seen so far.
+    """
+    if "body" not in facts.modalities or facts.withheld.get("body") in ("no_stream", "not_asked"):
+        return {}
+    everywhere = np.ones(grid.n, bool)
+    if not causal:
+        return {next(iter(faces)) if len(faces) == 1 else "body": everywhere}
+    first = {}
+    for name, seen in _seen(tracks.get("face.quality"), facts, causal).items():
+        if seen:
+            first[name] = seen[0].start
+    order = sorted(first, key=lambda n: first[n])
+    if not order:
+        return {"body": everywhere}
+    second = first[order[1]] if len(order) > 1 else np.inf
+    alone = (grid.times >= first[order[0]]) & (grid.times < second)
+    return {order[0]: alone, "body": ~alone} if not alone.all() else {order[0]: alone}
 
 
 def _fields(track: Track, fields: Sequence[str]) -> Track:

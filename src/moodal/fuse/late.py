@@ -1,4 +1,4 @@
-"""``late-v0``: late fusion of any non-empty subset of face, voice and words, by hand-set weights.
+"""``late-v0``: late fusion of any non-empty subset of face, voice, words and body, by hand-set weights.
 
 The numbers stand in ``bundles/late-v0/manifest.json``, their reasons on its card.
 """
@@ -24,11 +24,12 @@ _CLASSES = scheme("ekman8").classes
 _BLOCK = 40_000
 
 #: Track that a modality speaks through, and the fields of it that this fusion reads.
-TRACKS = {"face": "face.expression", "voice": "voice.emotion", "words": "words.emotion"}
+TRACKS = {"face": "face.expression", "voice": "voice.emotion", "words": "words.emotion", "body": "body.arousal"}
 FIELDS: dict[str, tuple[str, ...]] = {
     "face": _CLASSES,
     "voice": ("arousal", "arousal_half_width"),
     "words": (*_CLASSES, "valence", "arousal", "valence_half_width", "arousal_half_width"),
+    "body": ("arousal", "arousal_half_width"),
 }
 
 
@@ -59,6 +60,16 @@ class Late:
         """Width of the smoothing of each modality's evidence before it is fused."""
         return dict(self.bundle.manifest["smoothing_s"])
 
+    @property
+    def class_modalities(self) -> frozenset[str]:
+        """Those that tell classes; the others tell arousal alone."""
+        return frozenset(self.bundle.manifest["class_weight"])
+
+    @property
+    def body_scales(self) -> Mapping[str, float]:
+        """How far over its baseline the body is far; see `moodal.fuse.body.arousal`."""
+        return dict(self.bundle.manifest["body_scale"])
+
     def fuse(self, evidence: Mapping[str, Cells]) -> Fused:
         """Fuse what covers each cell; a cell that nothing covers is NaN, and a hidden modality is an absent one.
 
@@ -74,23 +85,29 @@ class Late:
         manifest = self.bundle.manifest
         prior = np.array([manifest["prior"][c] for c in _CLASSES])
         log_prior = np.log(prior / prior.sum())
-        ratios, weights = {}, {}
+        ratios, weights, beside = {}, {}, {}
         for modality, cells in evidence.items():
+            if modality not in self.class_modalities:
+                # It tells arousal alone, and no class: a share of the support, and none of the classes.
+                weight = manifest["support_weight"][modality]
+                beside[modality] = np.where(cells.covered, weight * cells.quality, 0.0)
+                continue
             ratio = self._log_ratio(modality, cells, log_prior)
             weights[modality] = np.where(cells.covered, manifest["class_weight"][modality] * cells.quality, 0.0)
             ratios[modality] = np.where(cells.covered[:, None], ratio, 0.0)
         told = sum(weights.values(), start=np.zeros(n)) > 0
-        pull = {m: weights[m][:, None] * ratios[m] for m in evidence}
+        pull = {m: weights[m][:, None] * ratios[m] for m in ratios}
         logits = log_prior + sum(pull.values(), start=np.zeros((n, len(_CLASSES))))
         scores = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores /= scores.sum(axis=1, keepdims=True)
         moved = {m: np.abs(p).max(axis=1) for m, p in pull.items()}
+        moved |= {m: w * np.abs(np.nan_to_num(evidence[m].values[:, 0])) for m, w in beside.items()}
         return Fused(
             np.where(told[:, None], scores, np.nan),
             self._dimension("valence", evidence),
             self._dimension("arousal", evidence),
-            _shares(weights),
-            _shares(moved),
+            _shares({m: {**weights, **beside}[m] for m in evidence}),
+            _shares({m: moved[m] for m in evidence}),
         )
 
     def _log_ratio(self, modality: str, cells: Cells, log_prior: FloatArray) -> FloatArray:

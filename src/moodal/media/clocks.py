@@ -18,15 +18,15 @@ from moodal.core.stream import SignalChunk, SoundChunk, WordsChunk
 __all__ = ["Line", "line", "markers", "taps"]
 
 #: No two clocks of devices that work drift apart by more than this.
-MOST_DRIFT = 500e-6
+MOST_DRIFT = 300e-6
 #: Drift is told from events this far apart (s) or farther, and from three of them.
 SPAN_S = 60.0
 #: Events of each side that are looked at, and lines that are tried.
-MOST_EVENTS, MOST_LINES = 120, 60_000
+MOST_EVENTS, MOST_LINES = 120, 12_000
 #: Two markers of one cause, and two sensors' views of one tap, stand this near to each other (s).
-MARKER_S, TAP_S = 0.1, 0.06
+MARKER_S, TAP_S = 0.1, 0.045
 #: Odds that chance made the match, at most.
-ODDS = 1e-3
+ODDS = 5e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,18 @@ class Line:
 
 
 def line(
-    first: FloatArray, second: FloatArray, same: np.ndarray, near: float, least: int, bounds: tuple[float, float]
+    first: FloatArray,
+    second: FloatArray,
+    same: np.ndarray,
+    near: float,
+    least: int,
+    bounds: tuple[float, float],
+    length: float,
 ) -> Line | None:
     """The line that puts most of ``second (m,)`` onto ``first (n,)``, both rising, s; or ``None`` where none is sure.
 
     ``same (n, m)`` says which pairs can be one event; ``bounds`` what the offset may be; ``least`` how many pairs
-    there must be.
+    there must be; ``length`` how long (s) the shorter recording is, over which chance would strew its events.
     """
     i, j = np.nonzero(same)
     gaps = first[i] - second[j]
@@ -61,10 +67,15 @@ def line(
     best = int(np.argmax(scores))
     if scores[best] < least:
         return None
-    at = float(np.median(second))
-    away = np.abs((offsets + drifts * at) - (offsets[best] + drifts[best] * at)) > max(0.5, 4 * near)
+    # A rival puts every event elsewhere; one that agrees on some of them is the same line, tilted.
+    at = second[_hits(first, second, same, offsets[best : best + 1], drifts[best : best + 1], near)[0]]
+    shift = (offsets - offsets[best])[:, None] + (drifts - drifts[best])[:, None] * at[None, :]
+    away = np.abs(shift).min(axis=1) > max(0.5, 4 * near)
     rival = int(scores[away].max()) if away.any() else 0
-    if rival > 0.6 * scores[best] or _odds(first, second, same, near, int(scores[best]), len(i)) > ODDS:
+    # One pair (two, where the line is tilted) is put together by the choice of the line: chance must make the others.
+    flat = best < len(gaps)
+    mean, others = float(same.sum()) * 2 * near / length, int(scores[best]) - (1 if flat else 2)
+    if rival > 0.6 * scores[best] or _odds(mean, others, len(gaps) if flat else len(offsets)) > ODDS:
         return None
     return _fitted(first, second, same, float(offsets[best]), float(drifts[best]), near)
 
@@ -103,13 +114,12 @@ def _hits(
     return hits
 
 
-def _odds(first: FloatArray, second: FloatArray, same: np.ndarray, near: float, n: int, tries: int) -> float:
-    """How likely the best of ``tries`` random offsets is to hold ``n`` pairs, by Poisson's law."""
-    length = max(float(np.ptp(first)), float(np.ptp(second)), 10.0)
-    # One pair is put together by the choice of the line; the others are what chance must make.
-    mean = float(same.sum()) * 2 * near / length
-    terms = mean ** np.arange(n - 1) / np.cumprod(np.concatenate([[1.0], np.arange(1, max(n - 1, 1))]))[: n - 1]
-    return float(tries * max(1 - np.exp(-mean) * terms.sum(), 0.0)) if n > 1 else float(tries > 1)
+def _odds(mean: float, n: int, tries: int) -> float:
+    """How likely the best of ``tries`` random lines holds ``n`` pairs where one holds ``mean``, by Poisson's law."""
+    if n < 1:
+        return float(tries > 1)
+    terms = mean ** np.arange(n) / np.cumprod(np.concatenate([[1.0], np.arange(1, n)]))
+    return float(tries * max(1 - np.exp(-mean) * terms.sum(), 0.0))
 
 
 def _fitted(
@@ -141,9 +151,10 @@ def markers(first: Recording, second: Recording, bounds: tuple[float, float]) ->
     texts = [np.array([text for _, text in part]) for part in rows]
     times = [np.array([t for t, _ in part]) for part in rows]
     same = texts[0][:, None] == texts[1][None, :]
-    found = line(times[0], times[1], same, MARKER_S, 2, bounds)
+    length = min(first.duration_s, second.duration_s)
+    found = line(times[0], times[1], same, MARKER_S, 2, bounds, length)
     if found is None and same.sum() == 1 and np.isfinite(bounds).all():
-        found = line(times[0], times[1], same, MARKER_S, 1, bounds)
+        found = line(times[0], times[1], same, MARKER_S, 1, bounds, length)
     return found
 
 
@@ -157,28 +168,32 @@ def _notes(recording: Recording) -> list[tuple[float, str]]:
 
 def taps(first: Recording, second: Recording, bounds: tuple[float, float]) -> Line | None:
     """The line through claps and taps that both heard or felt, or ``None`` where there are not three that fit alone."""
-    events = [_events(r) for r in (first, second)]
-    if min(len(e[0]) for e in events) < 3:
+    (a, hard_a, fine_a), (b, hard_b, fine_b) = _events(first), _events(second)
+    if min(len(a), len(b)) < 3:
         return None
-    same = np.ones((len(events[0][0]), len(events[1][0])), bool)
-    found = line(events[0][0], events[1][0], same, TAP_S, 3, bounds)
-    if found is None:
-        return None
-    # An event between two samples of the slower sensor can stand anywhere between them.
-    grain = max(e[1] for e in events) / 2 / np.sqrt(found.n)
-    return Line(found.offset_s, found.drift, max(found.error_s, grain), found.n)
+    length = min(first.duration_s, second.duration_s)
+    # Taps are meant to be felt: the hardest events are tried first, alone.
+    tried = [(n, m) for n in (6, 20, MOST_EVENTS) for m in (6, 20, MOST_EVENTS)]
+    for n, m in sorted(dict.fromkeys((min(n, len(a)), min(m, len(b))) for n, m in tried), key=sum):
+        some_a, some_b = (
+            np.sort(t[np.argsort(-hard, kind="stable")[:k]]) for t, hard, k in ((a, hard_a, n), (b, hard_b, m))
+        )
+        found = line(some_a, some_b, np.ones((n, m), bool), TAP_S, 3, bounds, length)
+        if found is not None:
+            # An event between two samples of the slower sensor can stand anywhere between them.
+            grain = max(fine_a, fine_b) / 2 / np.sqrt(found.n)
+            return Line(found.offset_s, found.drift, max(found.error_s, grain), found.n)
+    return None
 
 
-def _events(recording: Recording) -> tuple[FloatArray, float]:
-    """Times of sharp events, the sharpest of them, and how finely they are timed (s): of acceleration, else sound."""
+def _events(recording: Recording) -> tuple[FloatArray, FloatArray, float]:
+    """Times of sharp events of acceleration, else of sound; how sharp; how finely they are timed (s)."""
     for kind, find in (("acc", _jolts), ("sound", _claps)):
         stream = recording.stream(kind)
         if stream is not None:
             times, strength = find(recording.chunks(stream.name))
-            strongest = np.sort(np.argsort(-strength, kind="stable")[:MOST_EVENTS])
-            grain = 0.005 if kind == "sound" else 1 / (stream.rate_hz or 32.0)
-            return times[strongest], grain
-    return np.empty(0), 0.0
+            return times, strength, 0.005 if kind == "sound" else 1 / (stream.rate_hz or 32.0)
+    return np.empty(0), np.empty(0), 0.0
 
 
 def _jolts(chunks: Iterable[object]) -> tuple[FloatArray, FloatArray]:
@@ -200,13 +215,15 @@ def _jolts(chunks: Iterable[object]) -> tuple[FloatArray, FloatArray]:
 
 
 def _claps(chunks: Iterable[object]) -> tuple[FloatArray, FloatArray]:
-    """Where sound rises out of what was before within 10 ms: times of the rise and its height in dB."""
+    """Where sound rises out of what was before within 10 ms and falls again: times of the rise and its height in dB."""
     times, levels = [], []
     for chunk in chunks:
         if isinstance(chunk, SoundChunk):
             hop = chunk.rate_hz // 200
             n = len(chunk.samples) // hop
-            power = (np.nan_to_num(chunk.samples[: n * hop]).reshape(n, hop) ** 2).mean(axis=1)
+            # The difference of neighbours lifts what is sharp out of what hums.
+            edges = np.diff(np.nan_to_num(chunk.samples[: n * hop]), prepend=chunk.samples[:1])
+            power = (edges.reshape(n, hop) ** 2).mean(axis=1)
             times.append((chunk.start_sample + hop * np.arange(n)) / chunk.rate_hz)
             levels.append(10 * np.log10(power + 1e-10))
     if not times or sum(map(len, times)) < 100:
@@ -216,7 +233,10 @@ def _claps(chunks: Iterable[object]) -> tuple[FloatArray, FloatArray]:
     rise = level - before
     rise[:13] = 0
     loud = level > float(np.percentile(level, 90)) + 3
-    return _peaks(t, np.where(loud, rise, 0.0), 18.0, 0.15, middle=False)
+    # What goes on sounding is a voice or a tone: a clap is 8 dB down a tenth of a second later.
+    after = np.maximum.reduce([np.roll(level, -k) for k in range(20, 30)])
+    top = np.maximum.reduce([np.roll(level, -k) for k in range(4)])
+    return _peaks(t, np.where(loud & (after < top - 8), rise, 0.0), 18.0, 0.15, middle=False)
 
 
 def _peaks(

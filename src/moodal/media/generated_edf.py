@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from moodal.core.clock import FloatArray
 from .generated import EPOCH, wave
 from .reader import SignalTruth, Truth
 
-__all__ = ["edf", "wfdb", "write"]
+__all__ = ["bids", "edf", "wfdb", "write"]
 
 #: Suffix, what the reserved field says, bytes of a sample.
 _LAYOUTS = ((".edf", "", 2), (".edf", "EDF+C", 2), (".bdf", "24BIT", 3), (".edf", "EDF+D", 2), (".bdf", "BDF+C", 3))
@@ -164,3 +166,31 @@ def _packed(values: np.ndarray, form: str) -> bytes:
     shifted = values + {"80": 128, "160": 1 << 15}.get(form, 0)
     kinds = {"16": "<i2", "61": ">i2", "160": "<u2", "32": "<i4", "80": "u1"}
     return shifted.astype(kinds[form]).tobytes()
+
+
+def bids(folder: Path, seed: int) -> Truth:
+    """A subject's folder: EEG as EDF (even seeds), pulse and breathing in a gzipped table with JSON beside, events."""
+    home = folder / f"study-{seed}" / "sub-01" / "eeg"
+    home.mkdir(parents=True, exist_ok=True)
+    (folder / f"study-{seed}" / "dataset_description.json").write_text('{"Name": "seeded", "BIDSVersion": "1.9.0"}')
+    rng = np.random.default_rng(seed)
+    stem, start = "sub-01_task-rest", 1.5 if seed % 2 == 0 else 0.0
+    signals: dict[str, SignalTruth] = {}
+    epoch = None
+    if seed % 2 == 0:
+        whole = edf(home, 5 * (seed // 2 % 2))
+        whole.path.rename(home / f"{stem}_eeg.edf")
+        signals, epoch = dict(whole.signals), EPOCH
+    pulse, breath = wave(rng, 640, -1, 1, 4), wave(rng, 640, -5, 5, 4)
+    rows = "".join(f"{a:.4f}\t{b:.4f}\n" for a, b in zip(pulse, breath, strict=True))
+    (home / f"{stem}_physio.tsv.gz").write_bytes(gzip.compress(rows.encode(), mtime=0))
+    side = {"SamplingFrequency": 64.0, "StartTime": start, "Columns": ["cardiac", "respiratory"]}
+    (home / f"{stem}_physio.json").write_text(json.dumps(side))
+    times = start + np.arange(640) / 64
+    for kind, values in (("ppg", pulse), ("resp", breath)):
+        name = f"{kind}2" if kind in signals else kind
+        signals[name] = SignalTruth(kind, 64.0, times, values[:, None])
+    (home / f"{stem}_events.tsv").write_text("onset\tduration\ttrial_type\n2.0\t0\tgo\n3.5\t1.25\tfilm 1\n")
+    notes = ((2.0, 2.0, "go"), (3.5, 4.75, "film 1"))
+    end = 12.0 if seed % 2 == 0 else start + 10.0
+    return Truth(folder / f"study-{seed}", end, signals=signals, notes=notes, epoch_s=epoch)

@@ -60,13 +60,13 @@ def _opener(name: str, signal: Signal) -> Opener:
     return chunks
 
 
-def notes_opener(cues: Sequence[Cue]) -> Opener:
+def notes_opener(cues: Sequence[Cue], name: str = "notes") -> Opener:
     """Markers in order of time; one without a length belongs to the section in which it stands."""
 
     def chunks(span: Span) -> Iterator[Chunk]:
         inside = [c for c in cues if c.start < span.end and (c.end > span.start or c.start >= span.start)]
         for first in range(0, len(inside), 64):
-            yield WordsChunk("notes", tuple(inside[first : first + 64]))
+            yield WordsChunk(name, tuple(inside[first : first + 64]))
 
     return chunks
 

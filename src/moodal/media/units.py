@@ -167,7 +167,7 @@ class Label:
 
 _TOKENS: dict[str, tuple[str, ...]] = {
     "eda": ("eda", "gsr", "scl", "electrodermal", "skinconductance", "galvanic", "conductance"),
-    "ppg": ("ppg", "bvp", "pleth", "plethysmograph", "plethysmogram", "plethysmography", "pulse"),
+    "ppg": ("ppg", "bvp", "pleth", "plethysmograph", "plethysmogram", "plethysmography", "pulse", "cardiac"),
     "ecg": ("ecg", "ekg", "electrocardiogram"),
     "hr": ("hr", "heartrate", "bpm", "pulserate"),
     "ibi": ("ibi", "rr", "rri", "nn", "ppi", "nni"),
@@ -290,7 +290,7 @@ class Sampled:
 
 
 #: kind → least and most that the middle value (of acceleration: the length of the middle vector) may be.
-_MIDDLE = {"eda": (-1.0, 100.0), "temp": (0.0, 60.0), "hr": (20.0, 300.0), "ibi": (0.15, 5.0), "acc": (0.0, 8.0)}
+_MIDDLE = {"eda": (-1.0, 100.0), "temp": (5.0, 50.0), "hr": (20.0, 300.0), "ibi": (0.15, 5.0), "acc": (0.0, 8.0)}
 #: The same where no unit is stated, so that one unit alone fits.
 _MIDDLE_BARE = {**_MIDDLE, "eda": (-1.0, 60.0), "temp": (5.0, 50.0), "acc": (0.5, 2.0), "ibi": (0.2, 3.0)}
 #: kind → least and most of the range from the 0.5th to the 99.5th percentile, µV; and where no unit is stated.

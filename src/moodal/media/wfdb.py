@@ -77,12 +77,7 @@ class _Samples:
     def frames(self) -> int:
         """Whole frames in the file."""
         size, count, _, _ = _FORMATS[self.format]
-        try:
-            there = self.path.stat().st_size - self.offset
-        except OSError as error:
-            raise InputError(
-                f"the record's samples are not there ({error.strerror})", where=str(self.path), fix="Copy them too."
-            ) from error
+        there = self.path.stat().st_size - self.offset
         return max(there, 0) * count // size // self.frame
 
     def blocks(self, first: int, last: int) -> Iterator[tuple[int, FloatArray]]:
@@ -151,7 +146,10 @@ def _record(path: Path, warnings: list[str]) -> _Record:
     files: dict[Path, _Samples] = {}
     for line in lines[1 : n + 1]:
         _part(line, path, parts, files, wrong)
-    there = min(f.frames() for f in files.values())
+    try:
+        there = min(f.frames() for f in files.values())
+    except OSError as error:
+        raise wrong(f"its samples cannot be read ({error.strerror})", "Copy the files that it names too.") from error
     said = int(fields[3]) if len(fields) > 3 and fields[3].isdigit() else 0
     frames = min(said, there) if said else there
     if said > there:

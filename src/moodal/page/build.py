@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from moodal.core.mood import Mood
+from moodal.core.summary import against_baseline
 from moodal.formats.files import write_text
 
 from . import pack, rests, story, words
@@ -152,6 +153,8 @@ def _segments(mood: Mood, summary: dict[str, Any]) -> str:
             nothing = not s["label_set"] and s["valence"]["value"] is None and s["arousal"]["value"] is None
             label = words.set_text(s["label_set"]) if s["label_set"] or nothing else "not told"
             names = f" ({', '.join(s['label_set'])})" if label == "unclear" else ""
+            if against := against_baseline(s):
+                label = f"arousal {against} baseline"
             rows.append(
                 [
                     escape(_moment(mood, s["start_s"], s["end_s"])),

@@ -142,10 +142,10 @@ def set_text(labels: Sequence[str]) -> str:
 
 
 def person_name(subject: str, names: Mapping[str, str] | None = None) -> str:
-    """The name beside the mark: the one somebody gave, ``Person 1``, ``A voice, nobody seen``, ``The text``."""
+    """The name beside the mark: the one somebody gave, ``Person 1``, ``A voice, nobody seen``, ``The wearer``."""
     if names and subject in names:
         return " ".join(names[subject].split())
-    fixed = {"voice": "A voice, nobody seen", "body": "A body, nobody seen", "text": "The text", "": "The recording"}
+    fixed = {"voice": "A voice, nobody seen", "body": "The wearer", "text": "The text", "": "The recording"}
     if subject in fixed:
         return fixed[subject]
     return f"Person{NBSP}{subject[1:]}" if subject[:1] == "p" and subject[1:].isdigit() else subject
@@ -155,6 +155,8 @@ def person_short(subject: str, names: Mapping[str, str] | None = None) -> str:
     """The name where there is little room: the one somebody gave, ``P1``, ``Voice``, ``Text``."""
     if names and subject in names:
         return person_name(subject, names)
+    if subject == "body":
+        return "Wearer"
     return subject.upper() if subject[:1] == "p" and subject[1:].isdigit() else subject.capitalize()
 
 

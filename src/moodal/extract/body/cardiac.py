@@ -9,21 +9,23 @@ import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 from moodal.dsp import beats as dsp
-from moodal.dsp.fir import filled, moving_mean
+from moodal.dsp.fir import filled, moving_mean, quantile
 
 from .blocks import Cutter, Window
 from .states import TOLD, Codes, code, plain_reasons, spread
 
 __all__ = ["AFTER_S", "BEFORE_S", "HOP_S", "Cardiac", "Found"]
 
-#: Core of a window and what is seen before and after it, s. What is said of a sample is final 14 s after it.
-HOP_S, BEFORE_S, AFTER_S = 10.0, 4.0, 4.0
+#: Core of a window by kind and what is seen before and after it, s. A pulse changes its shape sooner than an ECG, and
+#: is compared with the beats of a window alone. What is said of a sample is final 14 s (ECG: 24 s) after it.
+HOP_S = {"ecg": 20.0, "ppg": 10.0}
+BEFORE_S, AFTER_S = 4.0, 4.0
 #: No electrode gives more, µV; a cleaned ECG that is smaller from trough to peak is noise.
 _ECG_LIMITS, _ECG_LEAST = (-3e5, 3e5), 10.0
 #: A cleaned ECG larger than this is not from a heart, µV.
 _ECG_MOST = 2e4
 #: A pulse this much smaller than the recording's usual one comes from no skin.
-_NO_CONTACT = 0.02
+_NO_CONTACT, _CONTACT_S = 0.02, 3.0
 #: Beats this near a missing sample are not looked for, s.
 _NEAR_S = 0.15
 #: A sample belongs to the beats within this, s.
@@ -51,7 +53,7 @@ class Cardiac:
         self.kind = kind
         self.shape = dsp.ECG if kind == "ecg" else dsp.PPG
         self.rate_hz = rate_hz
-        self.cutter = Cutter(rate_hz, HOP_S, BEFORE_S, AFTER_S)
+        self.cutter = Cutter(rate_hz, HOP_S[kind], BEFORE_S, AFTER_S)
         self._inverted: bool | None = None
         self._usual = 0.0
         self._broken = 0  # samples so far that are no signal
@@ -72,7 +74,7 @@ class Cardiac:
             blank = np.zeros(len(rest))
             return self._found(window, blank, blank, rest, nothing, nothing, nothing, np.ones(1))
         x = filled(window.samples[:, 0], usable)
-        x = x - np.median(x)
+        x = x - quantile(x, 0.5)
         cleaned = dsp.clean(x, rate, self.shape)
         peaks, heights = self._beats(x, cleaned)
         clear = ~spread(~usable, round(_NEAR_S * rate))
@@ -127,17 +129,18 @@ class Cardiac:
     ) -> Codes:
         """What the amplitude says: too large for a heart, or too small for contact."""
         told = reasons == TOLD
-        size = float(np.quantile(np.abs(cleaned[told]), 0.99)) if told.any() else 0.0
+        size = quantile(np.abs(cleaned[told]), 0.99) if told.any() else 0.0
         if self.kind == "ecg":
             if size < _ECG_LEAST / 2:
                 reasons[told] = code("no_contact")
             reasons[told & spread(np.abs(cleaned) > _ECG_MOST, round(self.rate_hz))] = code("out_of_range")
             return reasons
         if good.sum() >= 4:
-            now = float(np.median(heights[good]))
+            now = quantile(heights[good], 0.5)
             self._usual = now if self._usual == 0 else 0.8 * self._usual + 0.2 * now
-        if size < _NO_CONTACT * self._usual:
-            reasons[told] = code("no_contact")
+        if size > 0 and self._usual > 0:
+            level = moving_mean(np.abs(cleaned), round(_CONTACT_S * self.rate_hz) | 1)
+            reasons[told & (level < _NO_CONTACT * self._usual)] = code("no_contact")
         return reasons
 
     def _quality(self, peaks: npt.NDArray[np.int64], match: FloatArray, n: int) -> FloatArray:

@@ -32,7 +32,7 @@ class GivenIntervals:
 
     def __init__(self, context: MeasureContext, wanted: frozenset[str]) -> None:
         self._span = context.span
-        self._rhythm = Rhythm(context.span, wanted, 0.5, 0.0)
+        self._rhythm = Rhythm(context.span, wanted, "ibi", 0.5)
         self._times: list[float] = []
         self._broken: list[float] = []
         self._holes = 0

@@ -65,7 +65,7 @@ class _Waves:
 
     def __init__(self, kind: str, rate_hz: float, context: MeasureContext, wanted: frozenset[str]) -> None:
         self._cardiac = Cardiac(kind, rate_hz)
-        self._rhythm = Rhythm(context.span, wanted, self._cardiac.shape.match)
+        self._rhythm = Rhythm(context.span, wanted, kind, self._cardiac.shape.match)
 
     def push(self, chunk: SignalChunk) -> list[Piece]:
         return [p for w in self._cardiac.cutter.push(chunk) for p in self._take(w)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import ClassVar
 
 from moodal.core.errors import UsageError
 from moodal.core.extractor import MeasureContext
@@ -19,9 +18,9 @@ __all__ = ["Pass"]
 class Pass:
     """A pass over one signal. A kind of signal says how a window is measured, and what it may look at."""
 
-    HOP_S: ClassVar[float] = 10.0
-    BEFORE_S: ClassVar[float] = 0.0
-    AFTER_S: ClassVar[float] = 0.0
+    HOP_S: float = 10.0
+    BEFORE_S: float = 0.0
+    AFTER_S: float = 0.0
 
     def __init__(self, context: MeasureContext, kind: str, tracks: tuple[TrackSpec, ...]) -> None:
         self._span = context.span

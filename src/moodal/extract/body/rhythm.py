@@ -31,6 +31,10 @@ _WINDOW_S = 300.0
 _LEAST_S, _LEAST_SD_S, _LEAST_HF_S, _SHARE, _HOLE_S = 30.0, 60.0, 120.0, 0.7, 30.0
 #: Step of `body.hrv`, s.
 _STEP_S = 30
+#: Beats are corrected in the light of those of the next so many seconds.
+_AHEAD_S = 8.0
+#: In a pulse what is far off its neighbours is rather noise than a beat.
+_PULSE = {"least": 0.08, "keep": 0.0}
 #: Beats that correction looks back on.
 _CONTEXT = 100
 
@@ -67,16 +71,17 @@ class _Beats:
 
 
 class Rhythm:
-    """Takes beats stretch by stretch; what it says of one is final one stretch later."""
+    """Takes beats stretch by stretch; what it says of one is final some seconds later."""
 
-    def __init__(self, span: Span, wanted: frozenset[str], least_match: float, least_apart: float = 0.25) -> None:
+    def __init__(self, span: Span, wanted: frozenset[str], kind: str, least_match: float) -> None:
         self._span = span
         self._wanted = wanted
         self._least = least_match
-        self._apart = least_apart
+        self._apart = 0.25 if kind in ("ecg", "ppg") else 0.0
+        self._rules = _PULSE if kind == "ppg" else {}
         self._final = _Beats.none()
         self._waiting = _Beats.none()
-        self._front: float | None = None  # beats before this are all known
+        self._edge: float | None = None  # beats before this are all known
         self._told = 0.0  # beats are told up to here
         self._cell = 0  # next second of body.heart
         self._step = 0  # next half minute of body.hrv
@@ -94,21 +99,22 @@ class Rhythm:
             late = times >= newest.times[-1] + self._apart
             times, match, broken = times[late], match[late], broken[late]
         self._waiting = self._waiting + _Beats.raw(times, match, broken)
-        if self._front is not None:
-            self._settle(self._front, pieces)
-        self._front = edges[1]
+        self._edge = edges[1]
+        front = self._edge - _AHEAD_S
+        if front > self._start:
+            self._settle(front, pieces)
         return pieces
 
     def close(self) -> list[Piece]:
         """The stream ended."""
         pieces: list[Piece] = []
         end = self._span.end
-        if self._front is None:
+        if self._edge is None:
             if isfinite(end):
                 for spec in (BEATS, HEART, HRV):
                     self._gap(spec.name, len(spec.fields), [Gap(self._span.start, end, "no_stream")], pieces)
             return pieces
-        last = self._front
+        last = self._edge
         self._settle(last, pieces, ends=True)
         if isfinite(end) and end > last:
             for spec in (BEATS, HEART, HRV):
@@ -136,7 +142,7 @@ class Rhythm:
         if len(self._waiting):
             sure = (both.match >= self._least) | both.changed
             broken = np.diff(both.broken, prepend=both.broken[:1]) > 0
-            c = correct(both.times, sure, broken, both.changed, len(held))
+            c = correct(both.times, sure, broken, both.changed, len(held), **self._rules)
             mine = (c.times > (held.times[-1] if len(held) else -np.inf)) & (c.times <= front)
             told = _Beats(
                 c.times, np.clip(both.match[c.origin], 0, 1), both.broken[c.origin], c.changed, c.valid, c.normal
@@ -230,7 +236,7 @@ class Rhythm:
     def _windows(self, ends: FloatArray) -> tuple[FloatArray, npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray]:
         """For windows that end at ``ends (m,)``: when each begins, its intervals ``[first, last)``, their seconds."""
         beats = self._final
-        at = np.flatnonzero(beats.valid)
+        at = np.flatnonzero(beats.valid[1:]) + 1
         starts = beats.times[at - 1] if len(at) else np.zeros(0)
         begins = np.full(len(ends), np.inf)
         if len(at):
@@ -247,6 +253,10 @@ class Rhythm:
         total = np.concatenate([[0.0], np.cumsum(np.where(beats.normal, interval, 0.0))])
         return begins, first, last, total[last] - total[np.minimum(first, last)]
 
+    def _length(self, begins: FloatArray, ends: FloatArray) -> FloatArray:
+        """How long windows are if they begin one interval before their first beat, as the stream allows, s."""
+        return np.asarray(np.minimum(np.minimum(ends - begins + LONGEST_S, ends - self._start), _WINDOW_S))
+
     def _variability(self, values: FloatArray, ends: FloatArray, told: npt.NDArray[np.bool_]) -> None:
         beats = self._final
         begins, first, last, seconds = self._windows(ends)
@@ -260,18 +270,20 @@ class Rhythm:
             values[:, 1 + i] = np.where(
                 enough & (seconds >= _SHARE * least) & (length >= least - 2), rows[:, i], np.nan
             )
-        values[:, 7:10] = self._spectrum(begins, ends, enough & (length >= _LEAST_HF_S - 1e-6))
+        values[:, 7:10] = self._spectrum(begins, ends, enough & (self._length(begins, ends) >= _LEAST_HF_S - 1e-6))
 
     def _spectrum(self, begins: FloatArray, ends: FloatArray, enough: npt.NDArray[np.bool_]) -> FloatArray:
         """``hf``, ``lf``, ``lf_hf`` of windows: ``(m, 3)``, NaN where not ``enough`` or too short."""
         out = np.full((len(ends), 3), np.nan)
-        at = np.flatnonzero(self._final.valid)
+        at = np.flatnonzero(self._final.valid[1:]) + 1
         rows = np.flatnonzero(enough)
         if not len(rows) or len(at) < 20:
             return out
         times = self._final.times[at]
         interval = 1000 * (times - self._final.times[at - 1])
-        n = np.minimum(np.floor((ends - begins) * hrv.RATE_HZ + 1e-6), _WINDOW_S * hrv.RATE_HZ).astype(int)
+        # Windows that still grow do so in half minutes, so that many are transformed at once.
+        seconds = np.floor(self._length(begins, ends) / _STEP_S + 1e-6) * _STEP_S
+        n = (seconds * hrv.RATE_HZ).astype(int)
         grid_end = np.floor(ends * hrv.RATE_HZ + 1e-6).astype(int)
         low = int((grid_end[rows] - n[rows]).min())
         line = hrv.tachogram(times, interval, np.arange(low, int(grid_end[rows].max())) / hrv.RATE_HZ)
@@ -297,7 +309,7 @@ class Rhythm:
         if not isfinite(length) or share < _SHARE * (1 - LONGEST_S / max(length, 10.0)):
             found = self.seconds.around(floor(start), ceil(end), 0)
             codes[0] = min(int(found.min()), code("artefact")) if len(found) else code("artefact")
-        elif length < _LEAST_HF_S - 1e-6:
+        elif self._length(begins, ends)[0] < _LEAST_HF_S - 1e-6:
             codes[0] = code("too_short")
         else:
             row[0, :3] = self._spectrum(begins, ends, np.ones(1, bool))[0]

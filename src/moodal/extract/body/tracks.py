@@ -34,7 +34,7 @@ HEART = TrackSpec(
     ),
     1.0,
     f"{_TASK_FORCE}; beats: Elgendi 2013 (two moving means); correction after Lipponen & Tarvainen 2019",
-    look_ahead_s=44.0,
+    look_ahead_s=50.0,
     about="heart rate and its variability on whole seconds; quality: share of the 10 s told times match of beats",
 )
 BEATS = TrackSpec(
@@ -45,7 +45,7 @@ BEATS = TrackSpec(
     ),
     None,
     "Elgendi 2013 (two moving means); correction after Lipponen & Tarvainen 2019, J. Med. Eng. Technol. 43(3)",
-    look_ahead_s=32.0,
+    look_ahead_s=35.0,
     about=f"one row an interval between two beats, with its end; quality: {_MATCH}",
 )
 HRV = TrackSpec(
@@ -59,7 +59,7 @@ HRV = TrackSpec(
     ),
     1 / 30,
     f"{_TASK_FORCE}; Richman & Moorman 2000; Peng et al. 1995",
-    look_ahead_s=74.0,
+    look_ahead_s=80.0,
     about="the 300 s that end with each half minute (at least 120 s); quality: share of it that is normal intervals",
 )
 ECG = TrackSpec(
@@ -67,7 +67,7 @@ ECG = TrackSpec(
     (Field("ecg", "µV", -3e4, 3e4, "0.5 to 40 Hz, zero-phase"),),
     None,
     f"FIR, Hamming window of 4 s; quality: {_MATCH}",
-    look_ahead_s=14.0,
+    look_ahead_s=24.0,
     about="the cleaned ECG at its own rate, where there is a heart in it",
 )
 PPG = TrackSpec(
@@ -75,7 +75,7 @@ PPG = TrackSpec(
     (Field("ppg", "", None, None, "0.5 to 8 Hz, zero-phase, in the unit of the sensor"),),
     None,
     f"FIR, Hamming window of 4 s; quality: {_MATCH}",
-    look_ahead_s=14.0,
+    look_ahead_s=24.0,
     about="the cleaned pulse wave at its own rate, where there is a pulse in it",
 )
 EDA = TrackSpec(

@@ -126,9 +126,18 @@ const setText = (labels) => (labels.length > 3 ? "unclear" : listed(labels, "or"
 /** "sad" for sadness; the first letters, or the whole word where it is short. */
 const shortLabel = (label) => label.slice(0, 3);
 
+/** Where arousal alone is told (body signals): above, below or about the person's own baseline. */
+function sideAt(s, i) {
+  const a = s.valence[0][i] ? null : dimension(s, "arousal", i);
+  return a && (a[1] > 0 ? "above" : a[2] < 0 ? "below" : "about");
+}
+
 function stateText(s, i) {
   if (!s.told[i]) return "we cannot tell";
-  if (!s.size[i]) return K ? "label not told" : "valence and arousal only";
+  if (!s.size[i]) {
+    const side = sideAt(s, i);
+    return side ? `${side} this person’s baseline` : K ? "label not told" : "valence and arousal only";
+  }
   return setText(labelsAt(s, i).map(([name]) => name));
 }
 

@@ -46,6 +46,7 @@ function meaning(s, i) {
     return gap ? `${capital(gap.why)}.` : "Nothing was measured here.";
   }
   const labels = labelsAt(s, i);
+  if (!labels.length && sideAt(s, i)) return "Arousal only. Exercise, heat, caffeine or speech can do the same.";
   if (!labels.length) return "";
   const scores = labels.length > 3 ? listed(labels.map(([name]) => name), "or")
     : labels.map(([name, score]) => `${name} ${shareText(score)}`).join(", ");

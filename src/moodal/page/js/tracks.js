@@ -4,16 +4,16 @@ const HEIGHTS = { lane: 38, slim: 20, dimension: 58, support: 20, said: 36, sign
 const tracks = { rows: [], width: 0 };
 
 const uncalibrated = (told, not) => (DATA.calibrated ? told : not);
-const NOT_TOLD = {
-  valence: "not told: nothing in this recording shows whether a state is pleasant",
+const NOT_TOLD = () => ({
+  valence: bodyOnly() ? "not told: body signals do not show whether a state is pleasant" : "not told: nothing in this recording shows whether a state is pleasant",
   arousal: "not told: nothing in this recording shows how activated a state is",
-};
+});
 
 /** Every row of one subject in full, top to bottom. */
 function rowsOf(s) {
   const rows = [{
     kind: "lane", s, height: HEIGHTS.lane, title: phone() ? "Label set" : gutterName(s), mark: phone() ? undefined : s.index,
-    sub: phone() ? uncalibrated(`at 90${NBSP}%`, "not calibrated") : !s.seen && s.id !== "text" ? "nobody seen" : uncalibrated(`label set at 90${NBSP}%`, "set, not calibrated"),
+    sub: !s.has.classes && !s.has.valence ? "arousal" : phone() ? uncalibrated(`at 90${NBSP}%`, "not calibrated") : !s.seen && s.id !== "text" ? "nobody seen" : uncalibrated(`label set at 90${NBSP}%`, "set, not calibrated"),
     paint: (ctx, view) => paintLane(ctx, s, view), gaps: s.gaps.all,
   }];
   if (K && s.has.classes) {
@@ -27,12 +27,14 @@ function rowsOf(s) {
     rows.push({
       kind: "dimension", dimension: name, s, height: told ? HEIGHTS.dimension : 28, title: capital(name),
       sub: told ? uncalibrated(`90${NBSP}% band`, "band, not calibrated") : "not told", axis: told ? [high, low] : [],
-      paint: (ctx, view) => (told ? paintDimension(ctx, s, view, name) : hatch(ctx, 0, view.width, 0, view.height, NOT_TOLD[name]) || null),
+      paint: (ctx, view) => (told ? paintDimension(ctx, s, view, name) : hatch(ctx, 0, view.width, 0, view.height, NOT_TOLD()[name]) || null),
       gaps: told ? untold(s, name) : [], quiet: true,
     });
   }
   rows.push({ kind: "heading", s, title: "Rests on", sub: "height is weight, dashed is poor signal", height: 0 });
-  MODALITIES.forEach((name, m) => rows.push({
+  // What a wristband never had is in the list of gaps; three hatched rows would say no more.
+  const never = (m) => bodyOnly() && s.gaps[m].length === 1 && s.gaps[m][0].reason === "no_stream";
+  MODALITIES.forEach((name, m) => never(m) || rows.push({
     kind: "support", m, s, height: HEIGHTS.support, title: capital(name), paint: (ctx, view) => paintSupport(ctx, s, view, m),
     gaps: s.gaps[m],
   }));
@@ -95,7 +97,7 @@ function rowSentence(row) {
   const s = row.s, who = nameOf(s.index), summary = SUMMARY.subjects[s.index];
   const missing = s.cannot_s > 0.05 ? `we cannot tell for ${lengthText(s.cannot_s)} of ${lengthText(DATA.duration)}` : "told throughout";
   if (row.kind === "dimension") {
-    if (!s.has[row.dimension]) return `${who}, ${row.dimension}: ${NOT_TOLD[row.dimension]}.`;
+    if (!s.has[row.dimension]) return `${who}, ${row.dimension}: ${NOT_TOLD()[row.dimension]}.`;
     const told = s[row.dimension][0].filter(Boolean);
     let low = 255, high = 0;
     for (const x of told) { low = Math.min(low, x); high = Math.max(high, x); }
