@@ -301,7 +301,9 @@ def test_folders_are_one_recording_only_by_the_contract(tmp_path: Path) -> None:
     written(plain / "a.csv", rows("time_s,eda_uS", lambda k: f"{k / 4},{2 + k % 3}"))
     written(plain / "labels.csv", "file,label\na.mp4,happy\n")
     written(plain / "HR.csv", rows("time_s,hr_bpm", lambda k: f"{k},{60 + k % 5}"))  # the name, not the layout
-    assert [p.name for p, _ in inputs([str(plain)])] == ["HR.csv", "a.csv"]
+    zipped(plain / "photos.zip", {"a.txt": b"hi"})
+    zipped(plain / "session.zip", {"x/EDA.csv": GOOD})
+    assert [p.name for p, _ in inputs([str(plain)])] == ["HR.csv", "a.csv", "session.zip"]
     written(plain / "recording.toml", '[[file]]\npath = "a.csv"\n')
     assert inputs([str(plain)]) == [(plain, [])]
     assert moodal.read(plain).name == "plain"

@@ -144,6 +144,24 @@ def test_a_day_of_a_wristband_streams_in_seconds(tmp_path: Path) -> None:
     assert time.process_time() - began < 15  # 1.2 s on an idle core; a bound, not a benchmark
 
 
+def test_ten_million_rows_stream_with_flat_memory(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    with path.open("w") as file:
+        file.write("# rate_hz: 64\neda_uS;temp_C\n")
+        for _ in range(1000):
+            file.write("2,125;32,5\n" * 10_000)
+    began = time.process_time()
+    tracemalloc.start()
+    recording = moodal.read(path)
+    n = sum(len(c.times) for c in recording.chunks("eda"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert n == 10_000_000
+    assert recording.duration_s == 156_250.0
+    assert peak < 64 << 20
+    assert time.process_time() - began < 40  # about 3 s on an idle core
+
+
 def longer(tmp_path: Path, kind: str, minutes: int) -> Path:
     n = 60 * minutes
     if kind == "e4":
