@@ -10,7 +10,11 @@ function jump(t) {
 let speakTimer = 0;
 function speakSoon() {
   clearTimeout(speakTimer);
-  speakTimer = setTimeout(() => { if (!state.playing && ruler.flag) ruler.flag.setAttribute("aria-valuetext", spokenNow()); }, 120);
+  speakTimer = setTimeout(speak, 120);
+}
+
+function speak() {
+  if (!state.playing && ruler.flag) ruler.flag.setAttribute("aria-valuetext", spokenNow());
 }
 
 function onKey(e) {

@@ -162,7 +162,9 @@ async function start() {
   showNames();
   if (!DATA.still) showPlaying();
   announce("person", "window", "t", "lists");
-  speakSoon();
+  frame.now();
+  placeStops.now();
+  speak();
   root.classList.add("drawn");
 }
 

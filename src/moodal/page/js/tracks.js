@@ -219,7 +219,9 @@ const placeStops = (() => {
       }));
     }
   };
-  return () => { clearTimeout(timer); timer = setTimeout(place, state.playing ? 400 : 60); };
+  const soon = () => { clearTimeout(timer); timer = setTimeout(place, state.playing ? 400 : 60); };
+  soon.now = place;
+  return soon;
 })();
 
 function gapSentence(gap) {

@@ -126,12 +126,14 @@ function keepFocus(holder, work) {
   if (next) next.focus({ preventScroll: true });
 }
 
-/** One call a frame, however often it is asked for. */
+/** One call a frame, however often it is asked for; `.now()` does not wait for one (a hidden page has no frames). */
 function eachFrame(work) {
   let asked = false;
-  return () => {
+  const soon = () => {
     if (asked) return;
     asked = true;
     requestAnimationFrame(() => { asked = false; work(); });
   };
+  soon.now = work;
+  return soon;
 }
