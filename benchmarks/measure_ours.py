@@ -107,6 +107,72 @@ def egemaps(sound: str) -> dict[str, float]:
     return {"seconds": time.perf_counter() - began}
 
 
+def agreement(sounds: str, out: str) -> dict[str, float]:
+    """Our 88 functionals of stored samples: as `moodal extract` tells them, and of openSMILE's own contours."""
+    from moodal.core.clock import Span
+    from moodal.core.extractor import MeasureContext
+    from moodal.core.stream import SoundChunk
+    from moodal.core.track import TrackSet
+    from moodal.dsp.egemaps_functionals import FUNCTIONALS
+    from moodal.dsp.egemaps_functionals import functionals as over
+    from moodal.extract.voice import SPEC, functionals
+    from moodal.extract.voice.tracks import EGEMAPS, SUBJECT
+
+    stored = np.load(sounds)
+    told, borrowed = [], []
+    for samples in np.split(stored["samples"], np.cumsum(stored["lengths"])[:-1]):
+        context = MeasureContext(Span(0.0, len(samples) / 16000), frozenset({EGEMAPS.name}))
+        extractor = SPEC.make(context)
+        pieces = [*extractor.push(SoundChunk("sound", 0, samples, 16000)), *extractor.close()]
+        tracks = TrackSet.from_pieces(EGEMAPS, [p for p in pieces if p.track == EGEMAPS.name])
+        row = functionals(tracks[SUBJECT])
+        told.append([row[name] for name in FUNCTIONALS])
+    for contours in np.split(stored["contours"].astype(float), np.cumsum(stored["frames"])[:-1]):
+        contours[contours[:, 10] == 0, 10:] = np.nan  # 0 says unvoiced there
+        borrowed.append(over(contours))
+    np.savez(out, told=np.array(told), borrowed=np.array(borrowed), names=np.array(FUNCTIONALS))
+    return {"clips": len(told)}
+
+
+def arousal(clips: str, out: str) -> dict[str, float]:
+    """For each sound file: overall arousal (null: withheld), longest gap's reason, levels, and the rule's cues."""
+    import importlib
+
+    import moodal
+    from moodal.extract.voice.emotion import CUES
+
+    windows = importlib.import_module("moodal.extract.voice.windows")
+    rule, seen = windows.arousal, []
+
+    def watched(values: np.ndarray, voiced: np.ndarray, syllables_per_s: float) -> tuple[float, float]:
+        answer = rule(values, voiced, syllables_per_s)
+        if np.isfinite(answer[0]):
+            means = values[voiced].mean(axis=0)
+            seen.append([syllables_per_s if c[1] is None else float(means[c[1]]) for c in CUES])
+        return answer
+
+    windows.arousal = watched
+    answers = []
+    for clip in json.loads(Path(clips).read_text(encoding="utf-8")):
+        seen.clear()
+        mood = moodal.analyze(clip, only="voice")
+        subject = mood.summary()["subjects"][0]
+        gaps = sorted(subject["gaps"], key=lambda g: g["start_s"] - g["end_s"])
+        samples = np.concatenate([c.samples for c in moodal.read(clip).chunks("sound")])
+        level = 10 * np.log10(max(float(np.mean(samples**2, dtype=np.float64)), 1e-20))
+        answers.append(
+            {
+                "arousal": subject["overall"]["arousal"]["value"],
+                "reason": gaps[0]["reason"] if gaps else "",
+                "level": level,
+                "crest": level - 20 * np.log10(max(float(np.abs(samples).max()), 1e-10)),
+                "cues": np.nanmean(seen, axis=0).tolist() if seen else [],
+            }
+        )
+    Path(out).write_text(json.dumps(answers), encoding="utf-8")
+    return {"clips": len(answers)}
+
+
 def loop(out: str, minutes: str) -> dict[str, float]:
     """The demo at 10 frames a second, repeated without encoding it again."""
     import av

@@ -53,5 +53,40 @@ def egemaps(sound: str) -> dict[str, float]:
     return {"seconds": time.perf_counter() - began}
 
 
+def agreement(clips: str, out: str) -> dict[str, float]:
+    """Samples at 16 kHz, openSMILE's contours and its 88 functionals of clips listed as ``[[tar, member], …]``."""
+    import io
+    import tarfile
+
+    import opensmile
+    import soundfile
+
+    kind, level = opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel
+    tool = opensmile.Smile(feature_set=kind, feature_level=level.Functionals)
+    tracer = opensmile.Smile(feature_set=kind, feature_level=level.LowLevelDescriptors)
+    samples, values, contours = [], [], []
+    for tar, member in json.loads(Path(clips).read_text(encoding="utf-8")):
+        with tarfile.open(tar) as archive:
+            data, rate = soundfile.read(io.BytesIO(archive.extractfile(member).read()), dtype="float32")
+        if rate != 16000 or data.ndim != 1:
+            raise SystemExit(f"{member}: expected mono sound at 16 kHz")
+        samples.append(data)
+        values.append(tool.process_signal(data, rate).to_numpy()[0])
+        contours.append(tracer.process_signal(data, rate).to_numpy())
+    lengths = np.array([len(s) for s in samples])
+    frames = np.array([len(c) for c in contours])
+    names = np.array(tool.feature_names)
+    np.savez(
+        out,
+        samples=np.concatenate(samples),
+        lengths=lengths,
+        values=np.stack(values),
+        names=names,
+        contours=np.concatenate(contours),
+        frames=frames,
+    )
+    return {"clips": len(samples)}
+
+
 if __name__ == "__main__":
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -18,12 +17,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import arousal
+import egemaps_agreement
+import results
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-RESULTS = HERE / "RESULTS.md"
 PEERS = ROOT / ".venv" / "peers"
-PARTS = ("face", "analysis", "egemaps", "body", "import", "memory")
-START, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
+#: Parts of the speed table, and parts that write a section of their own.
+PARTS = ("face", "analysis", "egemaps", "body", "import", "jobs", "memory")
+SECTIONS = ("agreement", "arousal")
 
 
 def measure(script: str, *arguments: str, python: Path | str = sys.executable) -> dict[str, float]:
@@ -179,6 +182,20 @@ def memory(rounds: int, work: Path) -> list[tuple[str, str, str]]:
     ]
 
 
+def jobs(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    import measure_jobs
+
+    clips = measure_jobs.clips(work / "clips")
+    turns = range(min(rounds, 3))
+    rows = [[measure_jobs.seconds(clips, 2), measure_jobs.seconds(clips, 1, one_core=True)] for _ in turns]
+    own = [measure_jobs.seconds(clips, 1) / rows[i][0] for i in turns]
+    what = f"{measure_jobs.COUNT} clips of {measure_jobs.SECONDS:g} s, `--jobs 2`: speed over one job"
+    return [
+        (f"{what} of one thread (one core)", spread([one / two for two, one in rows]), "≥ 1.7"),
+        (f"{what} with its usual threads", spread(own), "reported"),
+    ]
+
+
 def data() -> Path:
     folder = os.environ.get("MOODAL_DATA")
     if not folder:
@@ -188,30 +205,24 @@ def data() -> Path:
 
 def write(rows: dict[str, list[list[str]]]) -> None:
     """Replace the speed part of RESULTS.md; parts that were not run keep their rows."""
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else f"# Results\n\n{START}\n{END}\n"
-    cpu = platform.processor() or platform.machine()
-    lines = [
-        START,
-        "",
-        f"Ratios from one run on {os.cpu_count()} cores ({cpu}, Python {platform.python_version()}): "
-        "median and range of the rounds.",
-        "",
-        "| what | ratio | goal |",
-        "| --- | --- | --- |",
-        *(f"| {' | '.join(row)} |" for part in PARTS for row in rows.get(part, [])),
-        "",
-        END,
-    ]
-    before, rest = text.split(START, 1)
-    RESULTS.write_text(before + "\n".join(lines) + rest.split(END, 1)[1], encoding="utf-8")
+    results.write_section(
+        "speed",
+        [
+            f"Ratios from one run on {results.machine()}: median and range of the rounds.",
+            "",
+            *results.table(("what", "ratio", "goal"), [row for part in PARTS for row in rows.get(part, [])]),
+        ],
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which to run (all but memory by default)")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, *SECTIONS, []], help="which to run (all but memory by default)"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    chosen = options.parts or [p for p in PARTS if p != "memory"]
+    chosen = options.parts or [p for p in (*PARTS, *SECTIONS) if p != "memory"]
     kept = HERE / "speed.json"
     rows: dict[str, list[list[str]]] = json.loads(kept.read_text()) if kept.exists() else {}
     runners = {
@@ -220,14 +231,23 @@ def main() -> None:
         "egemaps": egemaps,
         "body": body,
         "import": import_,
+        "jobs": jobs,
         "memory": memory,
     }
+    sections = {"agreement": egemaps_agreement.run, "arousal": arousal.run}
     with tempfile.TemporaryDirectory() as work:
         for part in chosen:
             print(f"{part} …", flush=True)
+            if part in sections:
+                lines = sections[part](data(), Path(work), measure, peers)
+                results.write_section(part, lines)
+                print("\n".join(lines), flush=True)
+                continue
             rows[part] = [list(row) for row in runners[part](options.rounds, Path(work))]
             for row in rows[part]:
                 print("  " + " | ".join(row), flush=True)
+    if not set(chosen) - set(SECTIONS):
+        return
     kept.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     write(rows)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from moodal.core.scheme import SCHEMES
 from moodal.core.stream import Stream
 from moodal.core.track import NOBODY, Field, Gap, Track, TrackSet, TrackSpec
 from moodal.fuse import Facts, conclude
-from moodal.fuse.grid import Grid, on_grid, smooth
+from moodal.fuse.grid import Cells, Grid, on_grid, smooth
+from moodal.fuse.late import FIELDS, Late, open_bundle
 
 CLASSES = SCHEMES["ekman8"].classes
 FACE = TrackSpec("face.expression", tuple(Field(c) for c in (*CLASSES, "intensity")), None, "made up")
@@ -195,3 +197,22 @@ def test_smoothing_stays_inside_runs_and_bounds(seed: int, width: float) -> None
     later = np.where(np.arange(60)[:, None] < 30, cells.values, 1 - cells.values)
     changed = smooth(type(cells)(later, cells.quality, cells.covered), grid, width, causal=True).values
     assert np.array_equal(past[:30], changed[:30], equal_nan=True)
+
+
+def test_a_long_recording_fused_in_blocks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    late_module = importlib.import_module("moodal.fuse.late")
+    late = Late(open_bundle())
+    rng = np.random.default_rng(5)
+    cells = {}
+    for modality, fields in FIELDS.items():
+        covered = rng.random(100) < 0.7
+        values = np.where(covered[:, None], rng.random((100, len(fields))), np.nan)
+        cells[modality] = Cells(values, np.where(covered, rng.random(100), 0.0), covered)
+    whole = late.fuse(cells)
+    monkeypatch.setattr(late_module, "_BLOCK", 7)
+    parts = late.fuse(cells)
+    for name in ("classes", "valence", "arousal"):
+        assert np.array_equal(getattr(whole, name), getattr(parts, name), equal_nan=True)
+    for name in ("support", "attribution"):
+        for modality in cells:
+            assert np.array_equal(getattr(whole, name)[modality], getattr(parts, name)[modality])

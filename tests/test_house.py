@@ -68,7 +68,7 @@ def test_functions_keep_their_names_when_rooms_are_imported() -> None:
     assert len(moodal.__all__) < 20
 
 
-@pytest.mark.parametrize(("kind", "folder"), [("readers", "media"), ("extractors", "extract")])
+@pytest.mark.parametrize(("kind", "folder"), [("readers", "media"), ("extractors", "extract"), ("writers", "formats")])
 def test_registry_and_files_agree(kind: str, folder: str) -> None:
     registered = set(registry.KINDS[kind].values())
     found = set()

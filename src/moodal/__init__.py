@@ -28,7 +28,9 @@ __all__ = [
     "analyze",
     "extract",
     "load",
+    "people",
     "read",
+    "stream",
 ]
 
 #: Front-page names and the modules they live in: fetched at first use, so that importing moodal is quick.
@@ -44,7 +46,9 @@ _WHERE = {
     "analyze": "moodal.analyze",
     "extract": "moodal.analyze",
     "load": "moodal.formats",
+    "people": "moodal.people",
     "read": "moodal.media",
+    "stream": "moodal.live",
 }
 
 if TYPE_CHECKING:
@@ -56,7 +60,9 @@ if TYPE_CHECKING:
     from moodal.core.recording import Recording
     from moodal.core.track import Track, TrackSet
     from moodal.formats import load
+    from moodal.live import stream
     from moodal.media import read
+    from moodal.people import people
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,7 @@ from moodal.core.track import TrackSet
 from moodal.formats.files import new_folder
 from moodal.formats.folder import load, save
 from moodal.formats.tables import TrackWriter
+from moodal.formats.writer import EXPORTS, chosen
 from moodal.fuse import Facts, conclude
 from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
 
@@ -108,20 +109,45 @@ def default_for(recording: Recording) -> tuple[str, ...]:
 
 
 @overload
-def analyze(source: PathLike | Recording, *, out: PathLike | None = None, with_: Any = (), **options: Any) -> Mood: ...
+def analyze(
+    source: PathLike | Recording,
+    *,
+    out: PathLike | None = None,
+    with_: Any = (),
+    unit: Any = (),
+    write: Any = (),
+    **options: Any,
+) -> Mood: ...
 @overload
 def analyze(
-    source: Sequence[PathLike | Recording], *, out: PathLike | None = None, with_: Any = (), **options: Any
+    source: Sequence[PathLike | Recording],
+    *,
+    out: PathLike | None = None,
+    with_: Any = (),
+    unit: Any = (),
+    write: Any = (),
+    **options: Any,
 ) -> list[Mood]: ...
-def analyze(source: Any, *, out: PathLike | None = None, with_: Any = (), **options: Any) -> Mood | list[Mood]:
+def analyze(
+    source: Any,
+    *,
+    out: PathLike | None = None,
+    with_: Any = (),
+    unit: Any = (),
+    write: Any = (),
+    **options: Any,
+) -> Mood | list[Mood]:
     """Turn a recording (or each of a list) into a Mood.
 
     Parameters
     ----------
-    source : path of a video, sound, picture, transcript or text; a `Recording`; or a list of them.
+    source : path of a video, sound, picture, transcript, text, table of signals, wristband's folder and so on; a
+        `Recording`; or a list of them.
     out : folder in which ``NAME.mood/`` is made. Without it nothing is left behind: the Mood's files
         live in a temporary folder as long as the Mood does.
-    with_ : path of a transcript to join (or a list of them).
+    with_ : path of a transcript or recording to join, as ``FILE`` or ``FILE@OFFSET_S`` (or a list of them).
+    unit : units of signals that state none: ``["eda=uS"]`` or ``{"eda": "uS"}``.
+    write : further formats for ``NAME.mood/exports/`` (``"eaf,srt"`` or a list).
     options : the command's options: ``only`` (modalities), ``scheme``, ``fps``, ``start``, ``end``,
         ``commercial``, ``asr_model``, ``language``, ``baseline`` (start and end, s).
 
@@ -129,15 +155,15 @@ def analyze(source: Any, *, out: PathLike | None = None, with_: Any = (), **opti
     ------
     MoodalError : nothing could be read, or an option is wrong; in one line.
     """
-    settings = settings_from(**options)
+    settings, formats = settings_from(**options), chosen(write)
     if isinstance(source, (list, tuple)):
-        return [analyze(one, out=out, with_=with_, **options) for one in source]
+        return [analyze(one, out=out, with_=with_, unit=unit, write=write, **options) for one in source]
     transcripts = [with_] if isinstance(with_, (str, os.PathLike)) else list(with_)
-    recording = source if isinstance(source, Recording) else media.read(source, with_=transcripts)
+    recording = source if isinstance(source, Recording) else media.read(source, with_=transcripts, unit=unit)
     if out is not None:
-        return analyze_into(recording, folder_for(recording, Path(out)), settings)[0]
+        return analyze_into(recording, folder_for(recording, Path(out)), settings, write=formats)[0]
     home = tempfile.mkdtemp(prefix="moodal-")
-    mood = analyze_into(recording, Path(home) / f"{Path(recording.name).stem}.mood", settings)[0]
+    mood = analyze_into(recording, Path(home) / f"{Path(recording.name).stem}.mood", settings, write=formats)[0]
     weakref.finalize(mood, rmtree, home, ignore_errors=True)
     return mood
 
@@ -177,22 +203,32 @@ def _stretch(given: Any) -> tuple[float, float]:
     return start, end
 
 
-def folder_for(recording: Recording, out: Path, taken: Iterable[Path] = ()) -> Path:
-    """``OUT/STEM.mood``, or ``OUT/NAME.mood`` where the short one belongs to another recording."""
-    short = out / f"{Path(recording.name).stem}.mood"
+def folder_for(recording: Recording | str, out: Path, taken: Iterable[Path] = ()) -> Path:
+    """``OUT/STEM.mood``, or ``OUT/NAME.mood`` where the short one belongs to another recording (or name)."""
+    name = recording if isinstance(recording, str) else recording.name
+    short = out / f"{Path(name).stem}.mood"
     if short in taken:
-        return out / f"{recording.name}.mood"
+        return out / f"{name}.mood"
     try:
         other = json.loads((short / "summary.json").read_text(encoding="utf-8"))["recording"]
     except (OSError, ValueError, KeyError):
         return short
-    return short if other == recording.name else out / f"{recording.name}.mood"
+    return short if other == name else out / f"{name}.mood"
 
 
 def analyze_into(
-    recording: Recording, folder: Path, settings: Settings, progress: Progress | None = None
+    recording: Recording,
+    folder: Path,
+    settings: Settings,
+    progress: Progress | None = None,
+    *,
+    write: Sequence[str] = (),
+    noted: Mapping[str, Any] | None = None,
 ) -> tuple[Mood, Measured]:
-    """Analyse one recording into ``folder``, which appears whole or not at all."""
+    """Analyse one recording into ``folder``, which appears whole or not at all.
+
+    ``write`` names further formats, which go into ``exports/`` there; ``noted`` is added to provenance.
+    """
     # Rendering brings its own templates; nothing that only measures should wait for them.
     from moodal import page
 
@@ -222,11 +258,21 @@ def analyze_into(
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s
         timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
-        mood = replace(mood, warnings=(*mood.warnings, *_nothing_told(mood)))
+        there = Path(os.path.relpath(recording.path, folder)) if recording.path.is_file() else None
+        provenance = with_file({**mood.provenance, **(noted or {})}, there)
+        mood = replace(mood, warnings=(*mood.warnings, *_nothing_told(mood)), provenance=provenance)
         save(mood, work)
-        there = recording.path if recording.path.is_file() else None
-        page.write(mood, work, media=None if there is None else Path(os.path.relpath(there, folder)))
+        page.write(mood, work, media=there)
+        del mood, tracks  # before the same is read back: a day of cells need not lie in memory twice
+        if write:
+            measured.notes += load(work).write(work / EXPORTS, *write)
     return replace(load(folder), timing=timing), measured
+
+
+def with_file(provenance: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
+    """Provenance that says where the recording lies, seen from the Mood's folder."""
+    recorded = {**provenance["recording"], "file": None if file is None else file.as_posix()}
+    return {**provenance, "recording": recorded}
 
 
 def _require_commercial(names: list[str]) -> None:
@@ -273,8 +319,10 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
         provenance={
             "moodal": __version__,
             "schema": SCHEMA,
-            "recording": {"name": recording.name, "sha256": recording.sha256()},
+            "recording": {"name": recording.name, "sha256": _digest(recording, measured)},
             "streams": [{**s.summary(), **s.info} for s in recording.streams],
+            **({"epoch_s": recording.epoch_s, "basis": recording.basis} if recording.epoch_s is not None else {}),
+            **({"joins": [asdict(j) for j in recording.joins]} if recording.joins else {}),
             "settings": asdict(settings),
             "settings_sha256": settings.sha256,
             "versions": {
@@ -288,7 +336,26 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
     )
 
 
-def extract(source: PathLike | Recording, track: str, *, progress: Progress | None = None, **options: Any) -> TrackSet:
+def _digest(recording: Recording, measured: Measured) -> str | None:
+    """The hash of the recording's bytes; ``None``, and said, where they are gone by now."""
+    try:
+        return recording.sha256()
+    except InputError as error:
+        measured.failed = True
+        if not measured.warnings:
+            measured.warnings.append(str(error))
+        return None
+
+
+def extract(
+    source: PathLike | Recording,
+    track: str,
+    *,
+    progress: Progress | None = None,
+    with_: Any = (),
+    unit: Any = (),
+    **options: Any,
+) -> TrackSet:
     """One measurement of a recording, for every subject.
 
     Parameters
@@ -296,6 +363,7 @@ def extract(source: PathLike | Recording, track: str, *, progress: Progress | No
     source : path or `Recording`.
     track : a name that `moodal tracks` lists (``face.blendshapes``, ``voice.egemaps`` …).
     progress : called with the share done, 0 to 1.
+    with_, unit : as in `analyze`.
     options : ``fps``, ``start``, ``end``, ``asr_model``, ``language`` as in `analyze`.
 
     Raises
@@ -304,7 +372,8 @@ def extract(source: PathLike | Recording, track: str, *, progress: Progress | No
     InputError : the recording cannot be read, or breaks off, or a model is not there.
     """
     extractor, spec = track_spec(track)
-    recording = source if isinstance(source, Recording) else media.read(source)
+    joined = [with_] if isinstance(with_, (str, os.PathLike)) else list(with_)
+    recording = source if isinstance(source, Recording) else media.read(source, with_=joined, unit=unit)
     settings = settings_from(**options)
     memory = Memory()
     measured = measure(

@@ -19,7 +19,7 @@ from moodal.core.errors import InputError, MissingExtra, ModelError, UsageError
 from moodal.core.extractor import Extractor, ExtractorSpec, MeasureContext
 from moodal.core.recording import Recording
 from moodal.core.stream import Chunk, PictureChunk, SignalChunk, SoundChunk, WordsChunk
-from moodal.core.track import Piece, TrackSet, TrackSpec
+from moodal.core.track import Gap, Piece, TrackSet, TrackSpec
 
 __all__ = ["MODALITIES", "Measured", "Memory", "Sink", "extractor_specs", "measure", "track_spec"]
 
@@ -62,6 +62,7 @@ class Measured:
     load_s: float = 0.0
     withheld: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  #: about outputs; no part of the result
     models: list[str] = field(default_factory=list)
     failed: bool = False  #: a stream or model could not be used though it should have been
 
@@ -169,6 +170,7 @@ def _run(
     stop = threading.Event()
 
     def follow(stream: str, extractors: list[Extractor]) -> None:
+        broke_off = False
         try:
             try:
                 for chunk in _ahead(recording.chunks(stream, start=span.start, end=span.end), stop):
@@ -177,11 +179,12 @@ def _run(
                             sink.add(piece)
                     done[stream] = _end(chunk)
             except InputError as error:
+                broke_off = True
                 result.failed = True
                 result.warnings.append(str(error))
             for extractor in extractors:
                 for piece in extractor.close():
-                    sink.add(piece)
+                    sink.add(_unreadable(piece) if broke_off else piece)
             done[stream] = span.end
         except BaseException as error:
             errors.append(error)
@@ -201,6 +204,12 @@ def _run(
         raise
     if errors:
         raise errors[0]
+
+
+def _unreadable(piece: Piece) -> Piece:
+    """An extractor that is closed early takes the stream for ended: but there was more, only nobody could read it."""
+    gaps = tuple(Gap(g.start, g.end, "unreadable") if g.reason == "no_stream" else g for g in piece.gaps)
+    return replace(piece, gaps=gaps)
 
 
 def _end(chunk: Chunk) -> float:

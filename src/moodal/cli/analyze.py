@@ -13,10 +13,18 @@ __all__ = ["analyze"]
 
 def analyze(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Videos, sounds, pictures, transcripts, or folders of them.")
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="Videos, sounds, pictures, transcripts, signals of the body, or folders of them."
+        ),
     ],
     with_: Annotated[
-        list[str] | None, typer.Option("--with", help="Transcript to join (SRT, VTT, Whisper JSON, text).")
+        list[str] | None,
+        typer.Option("--with", metavar="FILE[@OFFSET_S]", help="Transcript or recording to join on one clock."),
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option("--unit", metavar="FIELD=UNIT", help="Unit of a signal that states none: eda=uS."),
     ] = None,
     out: Annotated[str, typer.Option(help="Folder in which NAME.mood/ is made.")] = ".",
     only: Annotated[list[str] | None, typer.Option(help="face, voice, words … (commas or repeated).")] = None,
@@ -30,12 +38,18 @@ def analyze(
     baseline: Annotated[
         str | None, typer.Option(help="START:END in s: a neutral stretch that body signals are compared with.")
     ] = None,
+    write: Annotated[list[str] | None, typer.Option(help="Further formats: csv, json, eaf, srt, vtt, fex …")] = None,
+    parallel: Annotated[int, typer.Option("--jobs", help="Recordings at a time, each in a process of its own.")] = 1,
+    again: Annotated[bool, typer.Option("--again", help="Of several: do finished ones again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One summary object a line on standard output.")] = False,
 ) -> None:
     """Turn recordings into displayed emotion with honest uncertainty."""
+    from moodal import batch
     from moodal.analyze import analyze_into, folder_for, settings_from
     from moodal.cli import screen
-    from moodal.core.errors import InputError, MoodalError
+    from moodal.core.errors import MoodalError, UsageError
+    from moodal.formats.leftovers import sweep
+    from moodal.formats.writer import chosen
     from moodal.media import read
     from moodal.media.inputs import inputs
 
@@ -50,34 +64,34 @@ def analyze(
         language=language,
         baseline=baseline,
     )
-    jobs = [(path, [*joined, *map(Path, with_ or [])]) for path, joined in inputs(paths)]
-    done: list[Path] = []
-    failed = parts = 0
-    for path, transcripts in jobs:
-        try:
-            recording = read(path, with_=transcripts)
-            target = folder_for(recording, Path(out), done)
-            with screen.progress(recording.name) as progress:
-                mood, measured = analyze_into(recording, target, settings, progress)
-        except MoodalError as error:
-            if len(jobs) == 1 or not isinstance(error, InputError):
-                if as_json:
-                    typer.echo(json.dumps({"recording": Path(path).name, "error": str(error)}))
-                raise
-            failed += 1
-            screen.errors(str(error))
-            if as_json:
-                typer.echo(json.dumps({"recording": Path(path).name, "error": str(error)}))
-            continue
-        done.append(target)
-        parts += measured.failed
+    formats = chosen(write)
+    if parallel < 1:
+        raise UsageError(f"must be 1 or more, not {parallel}", where="--jobs")
+    jobs: list[tuple[Path, list[str | Path]]] = [(path, [*joined, *(with_ or [])]) for path, joined in inputs(paths)]
+    jobs = [job for job in jobs if len(paths) > 1 or job[0].resolve() != (Path(out) / "summary.csv").resolve()]
+    for left in sweep(Path(out)):
+        screen.errors(f"{left}: left by a run that was killed, cleared away …")
+    if len(jobs) > 1:
+        from moodal.cli.many import many
+
+        many(jobs, Path(out), batch.Plan(settings, tuple(unit or ()), formats, again), jobs=parallel, as_json=as_json)
+        return
+    [(path, transcripts)] = jobs
+    try:
+        recording = read(path, with_=transcripts, unit=unit or ())
+        target = folder_for(recording, Path(out))
+        with screen.progress(recording.name) as progress:
+            noted = batch.noted(batch.Job(path, tuple(transcripts), target), unit or ())
+            mood, measured = analyze_into(recording, target, settings, progress, write=formats, noted=noted)
+    except MoodalError as error:
         if as_json:
-            typer.echo(json.dumps(mood.summary(), ensure_ascii=False))
-            for warning in mood.warnings:
-                screen.errors(warning)
-        else:
-            screen.console().print(screen.mood_lines(mood.summary(), path=str(target / "index.html")))
-    if not done:
-        raise typer.Exit(2)
-    if failed or parts:
+            typer.echo(json.dumps({"recording": Path(path).name, "error": str(error)}))
+        raise
+    if as_json:
+        typer.echo(json.dumps(mood.summary(), ensure_ascii=False))
+    else:
+        screen.console().print(screen.mood_lines(mood.summary(), path=str(target / "index.html")))
+    for line in [*(mood.warnings if as_json else ()), *measured.notes]:
+        screen.errors(line)
+    if measured.failed:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from moodal import __version__
-from moodal.cli import analyze, demo, doctor, extract, models, show, tracks
+from moodal.cli import analyze, demo, doctor, extract, models, people, show, tracks
 
 __all__ = ["build"]
 
@@ -34,6 +34,7 @@ def build() -> typer.Typer:
 
     app.command("analyze")(analyze.analyze)
     app.command("show")(show.show)
+    app.command("people")(people.people)
     app.command("extract")(extract.extract)
     app.command("tracks")(tracks.tracks)
     app.add_typer(models.app, name="models", help="Models and bundles: fetch, list, check, read their cards.")

@@ -30,6 +30,7 @@ _PARTS = {
     "rich": ("rich", "the terminal", ""),
     "faster-whisper": ("faster_whisper", "speech to text", "asr"),
     "pandas": ("pandas", "to_pandas()", "pandas"),
+    "pyxdf": ("pyxdf", "XDF recordings", "signals"),
 }
 
 #: Modalities whose networks a default analysis cannot do without.

@@ -21,6 +21,14 @@ def extract(
     fps: Annotated[float | None, typer.Option(help="Look at no more than this many pictures a second.")] = None,
     start: Annotated[float | None, typer.Option(help="Begin here, seconds.")] = None,
     end: Annotated[float | None, typer.Option(help="Stop here, seconds.")] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="FILE[@OFFSET_S]", help="Transcript or recording to join on one clock."),
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option("--unit", metavar="FIELD=UNIT", help="Unit of a signal that states none: eda=uS."),
+    ] = None,
 ) -> None:
     """Write one track of each recording, or its functionals, as a table."""
     from moodal.analyze import extract as measure_one
@@ -41,7 +49,7 @@ def extract(
     failed = 0
     for path, transcripts in jobs:
         try:
-            recording = read(path, with_=transcripts)
+            recording = read(path, with_=[*transcripts, *(with_ or [])], unit=unit or ())
             with screen.progress(recording.name) as progress:
                 tracks = measure_one(recording, track, progress=progress, fps=fps, start=start, end=end)
         except InputError as error:

@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from moodal.core.summary import against_baseline
+
 __all__ = ["console", "errors", "mood_lines", "progress", "stamp"]
 
 #: Marks of persons in order, as on the page; shape before colour.
@@ -62,6 +64,44 @@ def progress(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: bars.update(task, completed=share)
 
 
+@contextmanager
+def many_progress(count: int, jobs: int) -> Iterator[tuple[Callable[[float], None], Callable[[Any], None]]]:
+    """One bar for all recordings with how many are done and the time left, and a way to print above it.
+
+    Where standard error is no terminal it says a line when it starts and nothing else.
+    """
+    screen, paper = console(error=True), console()
+    if not screen.is_terminal or os.environ.get("TERM") == "dumb":
+        errors(f"{count} recordings, {jobs} at a time …" if jobs > 1 else f"{count} recordings …")
+        yield (lambda _: None), paper.print
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(None),
+        TextColumn("{task.fields[done]} of {task.total:.0f}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=screen, transient=True, speed_estimate_period=120) as bars:
+        task = bars.add_task("recordings", total=float(count), done=0)
+        # Both streams are the terminal: what is printed must pass the bar. Piped, it goes straight.
+        printer = bars.console.print if paper.is_terminal else paper.print
+        yield (lambda share: bars.update(task, completed=share, done=int(share + 1e-6))), printer
+
+
+def recording_line(summary: dict[str, Any], *, skipped: bool) -> Text:
+    """One recording in one line: what it is, who, and what is displayed over the whole of it."""
+    line = Text(summary["recording"], style="bold").append(f"  {stamp(summary['duration_s'])}  ", style="dim")
+    for index, subject in enumerate(summary["subjects"][:4]):
+        hue = _HUES[index % len(_HUES)]
+        line.append(f"{_MARKS[index % len(_MARKS)]} ", style=hue).append(_labels(subject["overall"]["label_set"], hue))
+        line.append("  ")
+    if len(summary["subjects"]) > 4:
+        line.append(f"and {len(summary['subjects']) - 4} more  ", style="dim")
+    if not summary["subjects"]:
+        line.append("nobody is seen or heard  ", style="dim")
+    return line.append("finished before", style="dim") if skipped else line
+
+
 def _dimension(name: str, value: dict[str, Any], low: str, high: str) -> Text:
     line = Text(f"{name:<8}")
     if value["value"] is None:
@@ -86,11 +126,21 @@ def _labels(labels: list[str], styled: str) -> Text:
     return Text(" or ".join(labels), style=f"bold {styled}" if len(labels) == 1 else styled)
 
 
+def _state(segment: dict[str, Any], styled: str) -> Text:
+    against = against_baseline(segment)
+    if against:
+        return Text(f"arousal {against} baseline", style=f"bold {styled}" if against != "about" else styled)
+    return _labels(segment["label_set"], styled)
+
+
 def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     hue = _HUES[index % len(_HUES)]
-    names = {"voice": "a voice, nobody seen", "text": "the text", "body": "a body, nobody seen"}
+    names = {"voice": "a voice, nobody seen", "text": "the text", "body": "the wearer, nobody seen"}
     seen = sum(b - a for a, b in subject["seen"])
-    head = Text(f"{_MARKS[index % len(_MARKS)]} {names.get(subject['id'], subject['id'])}", style=f"bold {hue}")
+    head = Text(
+        f"{_MARKS[index % len(_MARKS)]} {subject.get('name') or names.get(subject['id'], subject['id'])}",
+        style=f"bold {hue}",
+    )
     if subject["seen"]:
         head.append(f"  in view {stamp(seen)} of {stamp(duration)}", style="dim")
     lines: list[Any] = [head]
@@ -104,7 +154,7 @@ def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     for segment in sorted(shown, key=lambda s: float(s["start_s"])):
         rests = ", ".join(f"{m} {round(100 * v)} %" for m, v in sorted(segment["support"].items(), key=lambda i: -i[1]))
         when = f"{stamp(segment['start_s'])} to {stamp(segment['end_s'])}"
-        table.add_row(f"  {when}", _labels(segment["label_set"], hue), Text(rests and f"rests on {rests}", style="dim"))
+        table.add_row(f"  {when}", _state(segment, hue), Text(rests and f"rests on {rests}", style="dim"))
     lines.append(table)
     if len(subject["segments"]) > len(shown):
         lines.append(Text(f"  and {len(subject['segments']) - len(shown)} shorter stretches", style="dim"))
@@ -128,6 +178,9 @@ def mood_lines(summary: dict[str, Any], *, path: str = "") -> Group:
     if not summary["subjects"]:
         why = ", ".join(sorted({g["reason"] for g in summary["gaps"]}))
         lines.append(Text(f"nobody is seen or heard ({why})"))
+    if base := summary.get("baseline"):
+        when = f"{stamp(base['start_s'])} to {stamp(base['end_s'])} ({base['how']})"
+        lines.append(Text(f"Arousal of the body is relative to {when}; whether it was pleasant, a body does not tell."))
     lines += [Text(f"! {w}", style="yellow") for w in summary["warnings"]]
     if not summary["calibrated"]:
         lines.append(Text("Scores, not calibrated on people. Displayed emotion, not what anybody feels.", style="dim"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from . import registry
 from .clock import FloatArray, Timeline
 from .errors import MissingExtra, UsageError
 from .stream import Stream
@@ -124,6 +125,26 @@ class Mood:
     def gaps_of(self, subject: str, modality: str | None = None) -> tuple[MoodGap, ...]:
         """Gaps of one subject (and one modality)."""
         return tuple(g for g in self.gaps if g.subject == subject and modality in (None, g.modality))
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Names that somebody gave to subjects (`moodal people`): id → name."""
+        people = self.provenance.get("people")
+        names = people.get("names") if isinstance(people, Mapping) else None
+        return {str(i): str(n) for i, n in names.items()} if isinstance(names, Mapping) else {}
+
+    def write(self, folder: str | Path, *formats: str) -> list[str]:
+        """Write the Mood for other tools: ``mood.write("out", "eaf", "srt")``; `moodal show --write` does the same.
+
+        Returns a line for each thing that a format has room for and this recording does not hold.
+
+        Raises
+        ------
+        UsageError : no such format.
+        OutputError : the folder cannot be written to, or the disk is full.
+        """
+        modules = [registry.load("writers", name) for name in formats]
+        return [line for module in modules for line in module.SPEC.write(self, Path(folder))]
 
     def summary(self) -> dict[str, Any]:
         """The summary object of the contract, ready for JSON."""

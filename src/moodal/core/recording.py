@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .clock import Span
 from .errors import UsageError
 from .stream import Chunk, Stream
+
+if TYPE_CHECKING:
+    from .plot import Drawing
 
 __all__ = ["ClockJoin", "Recording"]
 
@@ -45,9 +48,10 @@ class Recording:
     holds for each stream name a function that opens it afresh: every stream can be read alone,
     again, and in a thread of its own. ``sha256`` is that of the bytes of ``path``.
 
-    ``epoch_s`` is the POSIX time of the recording's zero where its clock tells it (``basis`` "utc"; "local"
-    where the file gives a wall clock without a zone, "device" where the clock counts from nowhere in
-    particular, "" where no clock is known). ``joins`` certifies how streams of several clocks were joined.
+    ``epoch_s`` is the POSIX time of the recording's zero where its clock tells it, to within ``epoch_error_ms`` (what
+    its stamps resolve). ``basis`` is "utc"; "local" where the file gives a wall clock without a zone (``epoch_s`` then
+    takes it for UTC); "device" where the clock counts from nowhere in particular; "" where no clock is known.
+    ``joins`` certifies how streams of several clocks were joined.
     """
 
     path: Path
@@ -62,6 +66,7 @@ class Recording:
     epoch_s: float | None = None
     basis: Literal["utc", "local", "device", ""] = ""
     joins: tuple[ClockJoin, ...] = ()
+    epoch_error_ms: float | None = None
 
     def stream(self, kind: str) -> Stream | None:
         """The first stream of a kind, or ``None``."""
@@ -79,6 +84,12 @@ class Recording:
             known = ", ".join(self.openers) or "none"
             raise UsageError(f"has no stream {name!r} (it has: {known})", where=self.name)
         return self.openers[name](Span(start, self.duration_s if end is None else max(start, end)))
+
+    def plot(self) -> Drawing:
+        """Every stream on one axis of time, as an SVG that notebooks show and `Drawing.save` writes."""
+        from .plot import draw_recording
+
+        return draw_recording(self)
 
     def __repr__(self) -> str:
         rows = ", ".join(s.name if s.rate_hz is None else f"{s.name} at {s.rate_hz:g} Hz" for s in self.streams)

@@ -1,7 +1,7 @@
 """One static table a kind: name → module, so that listing imports nothing.
 
 A test holds the tables against the files. Other packages add parts through entry points in the
-groups ``moodal.readers``, ``moodal.extractors``, ``moodal.bundles`` (name → module path).
+groups ``moodal.readers``, ``moodal.extractors``, ``moodal.writers``, ``moodal.bundles`` (name → module path).
 """
 
 from __future__ import annotations
@@ -20,6 +20,13 @@ __all__ = ["KINDS", "bundles", "load", "names"]
 KINDS: dict[str, dict[str, str]] = {
     "readers": {
         "transcript": "moodal.media.transcript",
+        "session": "moodal.media.session",
+        "e4": "moodal.media.e4",
+        "bids": "moodal.media.bids",
+        "edf": "moodal.media.edf",
+        "xdf": "moodal.media.xdf",
+        "wfdb": "moodal.media.wfdb",
+        "table": "moodal.media.table",
         "still": "moodal.media.still",
         "av": "moodal.media.av",
     },
@@ -35,6 +42,16 @@ KINDS: dict[str, dict[str, str]] = {
         "emg": "moodal.extract.body.emg",
         "temp": "moodal.extract.body.temp",
         "acc": "moodal.extract.body.acc",
+    },
+    "writers": {
+        "csv": "moodal.formats.csv",
+        "json": "moodal.formats.json",
+        "eaf": "moodal.formats.eaf",
+        "srt": "moodal.formats.srt",
+        "vtt": "moodal.formats.vtt",
+        "fex": "moodal.formats.fex",
+        "neurokit": "moodal.formats.neurokit",
+        "audformat": "moodal.formats.audformat",
     },
     "fusions": {
         "late-v0": "moodal.fuse.late",

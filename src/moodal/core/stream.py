@@ -136,7 +136,11 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class WordsChunk:
-    """Transcript cues in order of time. ``language`` is a code (``en``) or ``None`` where unknown."""
+    """Transcript cues in order of time. ``language`` is a code (``en``) or ``None`` where unknown.
+
+    A stream of kind ``notes`` (button presses, markers, annotations) comes as these chunks too: the text is the
+    marker's, ``end`` equals ``start`` where it marks an instant, nobody says it, and no extractor reads it.
+    """
 
     stream: str
     cues: tuple[Cue, ...]

@@ -11,7 +11,7 @@ from .clock import FloatArray, Timeline
 from .mood import COVERAGE, SCHEMA, Mood, SubjectMood, smallest_set
 from .scheme import scheme
 
-__all__ = ["MAX_SEGMENTS", "grid_columns", "segment_bounds", "summarise"]
+__all__ = ["MAX_SEGMENTS", "against_baseline", "grid_columns", "segment_bounds", "summarise"]
 
 MAX_SEGMENTS = 200
 #: A state shorter than this joins its neighbour, so that a segment is something a person could see.
@@ -119,11 +119,22 @@ def segment_bounds(codes: npt.NDArray[np.int64], weights: FloatArray) -> list[tu
     return list(zip(starts, [*starts[1:], len(codes)], strict=True))
 
 
+def against_baseline(segment: dict[str, Any]) -> str:
+    """Of a segment in which arousal alone is told (body signals): above, below or about the baseline; else empty."""
+    arousal = segment["arousal"]
+    if segment["label_set"] or segment["valence"]["value"] is not None or arousal["value"] is None:
+        return ""
+    return "above" if arousal["low"] > 0 else "below" if arousal["high"] < 0 else "about"
+
+
 def _codes(mood: Mood, subject: SubjectMood) -> npt.NDArray[np.int64]:
     chosen = subject.label_set[mood.scheme]
     bits = chosen.astype(np.int64) @ (1 << np.arange(chosen.shape[1], dtype=np.int64)) if chosen.shape[1] else 0
     told = subject.told.astype(np.int64)
-    return np.asarray(bits * 2 + told, dtype=np.int64)
+    # Where arousal alone is told, its side of the baseline is the state; no label set has these codes.
+    alone = subject.told & ~chosen.any(axis=1) & ~np.isfinite(subject.valence[:, 0])
+    side = np.where(subject.arousal[:, 1] > 0, 2, np.where(subject.arousal[:, 2] < 0, 1, 0))
+    return np.asarray(np.where(alone, -1 - side, bits * 2 + told), dtype=np.int64)
 
 
 def _subject(mood: Mood, subject: SubjectMood, weights: FloatArray) -> dict[str, Any]:
@@ -140,8 +151,10 @@ def _subject(mood: Mood, subject: SubjectMood, weights: FloatArray) -> dict[str,
                 "attribution": _shares(dict(subject.attribution), cells, weights),
             }
         )
+    name = mood.names.get(subject.id)
     return {
         "id": subject.id,
+        **({"name": name} if name else {}),
         "seen": [[round(s.start, 4), round(s.end, 4)] for s in subject.seen],
         "overall": _state(mood, subject, slice(None), weights),
         "segments": segments,
@@ -179,6 +192,10 @@ def summarise(mood: Mood) -> dict[str, Any]:
         "models": [dict(m) for m in mood.models],
         "warnings": list(mood.warnings),
     }
+    if "joins" in mood.provenance:
+        summary["joins"] = [dict(j) for j in mood.provenance["joins"]]
+    if "baseline" in mood.provenance:
+        summary["baseline"] = dict(mood.provenance["baseline"])
     if mood.timing is not None:
         summary["timing"] = {k: round(v, 3) for k, v in mood.timing.items()}
     return summary

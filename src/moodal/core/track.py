@@ -16,6 +16,8 @@ from .errors import MissingExtra, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .plot import Drawing
+
 __all__ = ["GAP_REASONS", "NOBODY", "Field", "Gap", "Piece", "Track", "TrackSet", "TrackSpec"]
 
 #: Subject of evidence about a whole stream (a dark picture is dark for everybody).
@@ -216,6 +218,25 @@ class Track:
         """The table of `columns` as a pandas frame (needs the extra ``pandas``)."""
         return TrackSet(self.spec, {self.subject: self}).to_pandas()
 
+    def plot(self, *fields: str) -> Drawing:
+        """Some fields (the first few unless named) over time, gaps hatched with their reasons, as SVG.
+
+        Raises
+        ------
+        UsageError : no such field.
+        """
+        from .plot import draw_track
+
+        unknown = [f for f in fields if f not in self.fields]
+        if unknown:
+            raise UsageError(
+                f"has no field {unknown[0]!r}", where=self.spec.name, fix=f"Known: {', '.join(self.fields)}."
+            )
+        return draw_track(self, fields)
+
+    def _repr_html_(self) -> str:
+        return TrackSet(self.spec, {self.subject: self})._repr_html_()
+
 
 def merge_gaps(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
     """Gaps in order; those of one reason that touch or overlap are made one."""
@@ -304,6 +325,10 @@ class TrackSet:
     def gaps(self) -> tuple[Gap, ...]:
         """Gaps of the single subject."""
         return self.only.gaps
+
+    def plot(self, *fields: str) -> Drawing:
+        """`Track.plot` of the single subject."""
+        return self.only.plot(*fields)
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """All subjects as one table, in order of subject, then time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 
@@ -76,8 +77,8 @@ def functionals(contours: FloatArray) -> FloatArray:
         out += _moments(np.concatenate([x[voiced, j], absent]))
     out += [_moments(x[unvoiced, j])[0] for j in _UNVOICED]
     seconds = max(told.sum() / _RATE_HZ, 1e-9)
-    out.append(_peaks(loudness)[0].sum() / seconds if len(loudness) > 2 else np.nan)
-    runs, pauses = _runs(voiced), _runs(unvoiced)
+    out.append(float(_extremes(loudness)[1].sum()) / seconds if len(loudness) > 2 else np.nan)
+    runs, pauses = _runs(voiced, told), _runs(unvoiced, told)
     out.append(len(runs) / seconds if told.any() else np.nan)
     for lengths in (runs, pauses):
         some = len(lengths) > 0
@@ -101,45 +102,67 @@ def _contour(values: FloatArray) -> list[float]:
     if not len(values):
         return [np.nan] * 10
     low, middle, high = np.percentile(values, [20, 50, 80])
-    slopes = _slopes(values)
-    out = [*_moments(values), float(low), float(middle), float(high), float(high - low)]
-    for part in (slopes[slopes > 0], -slopes[slopes < 0]):
-        out += [float(part.mean()), float(part.std())] if len(part) else [np.nan, np.nan]
+    return [*_moments(values), float(low), float(middle), float(high), float(high - low), *_slopes(values)]
+
+
+def _extremes(values: FloatArray) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Where a contour has its maxima and minima, by turns, and which of them are maxima.
+
+    A turn counts where it lies a tenth of the contour's range from the turn before it (the first:
+    from the contour's start); of several of one kind the most extreme is kept.
+    """
+    rise = np.diff(values)
+    top = (rise[:-1] > 0) & (rise[1:] <= 0)
+    bottom = (rise[:-1] < 0) & (rise[1:] >= 0)
+    turns = np.flatnonzero(top | bottom) + 1
+    if not len(turns):
+        return turns, np.zeros(0, bool)
+    threshold = 0.1 * float(values.max() - values.min())
+    kept: list[int] = []
+    kinds: list[bool] = []
+    for i, high, value in zip(turns.tolist(), top[turns - 1].tolist(), values[turns].tolist(), strict=True):
+        before = float(values[kept[-1] if kept else 0])
+        if kept and kinds[-1] == high:
+            if (value > before) == high and value != before:
+                kept[-1] = i
+        elif abs(value - before) >= threshold:
+            kept.append(i)
+            kinds.append(high)
+    return np.array(kept, np.intp), np.array(kinds, bool)
+
+
+def _slopes(values: FloatArray) -> list[float]:
+    """Mean and standard deviation of rising, then of falling slopes between extremes, in units per second.
+
+    The contour's start and end count as extremes. openSMILE 2.6 enters the stretch after the last
+    extreme into the mean with the sign that it has, even where it falls, and leaves it out of the
+    deviation's sum; so do these numbers.
+    """
+    at, top = _extremes(values)
+    if not len(at):
+        return [np.nan] * 4
+    points = np.concatenate([[0], at, [len(values) - 1]])
+    slopes = np.diff(values[points]) / np.maximum(np.diff(points), 1) * _RATE_HZ
+    out: list[float] = []
+    for up in (True, False):
+        part = slopes[:-1][top == up] * (1 if up else -1)
+        tail = slopes[-1:] if top[-1] != up else slopes[:0]
+        count = len(part) + len(tail)
+        if not count:
+            out += [np.nan, np.nan]
+            continue
+        mean = float(part.sum() + tail.sum()) / count
+        out += [mean, float(np.sqrt(((part - mean) ** 2).sum() / count))]
     return out
 
 
-def _peaks(values: FloatArray) -> tuple[np.ndarray, np.ndarray]:
-    """Where a contour has its maxima and minima: two masks ``(n,)``."""
-    n = len(values)
-    top, bottom = np.zeros(n, bool), np.zeros(n, bool)
-    if n < 3:
-        return top, bottom
-    threshold = 0.1 * float(values.max() - values.min())
-    rise = np.diff(values)
-    top[1:-1] = (rise[:-1] > 0) & (rise[1:] <= 0)
-    bottom[1:-1] = (rise[:-1] < 0) & (rise[1:] >= 0)
-    extremes = np.flatnonzero(top | bottom)
-    kept: list[int] = []
-    for i in extremes.tolist():
-        if kept and top[kept[-1]] == top[i]:
-            if (values[i] > values[kept[-1]]) == top[i]:
-                kept[-1] = i
-        elif not kept or abs(values[i] - values[kept[-1]]) >= threshold:
-            kept.append(i)
-    mask = np.zeros(n, bool)
-    mask[kept] = True
-    return top & mask, bottom & mask
+def _runs(mask: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]) -> FloatArray:
+    """Lengths of the runs of true cells, as openSMILE counts them: from the first frame to the last.
 
-
-def _slopes(values: FloatArray) -> FloatArray:
-    """Slopes between neighbouring extremes, in units per second (rising positive)."""
-    top, bottom = _peaks(values)
-    at = np.flatnonzero(top | bottom)
-    return np.asarray(np.diff(values[at]) / np.diff(at) * _RATE_HZ)
-
-
-def _runs(mask: np.ndarray) -> FloatArray:
-    """Lengths in frames of the runs of true cells; runs under 30 ms are no segments."""
-    edge = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    A single cell that is false but known does not end a run; runs under 30 ms are none.
+    """
+    hole = np.zeros(len(mask), bool)
+    hole[1:-1] = mask[:-2] & mask[2:] & ~mask[1:-1] & known[1:-1]
+    edge = np.flatnonzero(np.diff(np.concatenate([[0], (mask | hole).astype(np.int8), [0]])))
     lengths = np.asarray(edge[1::2] - edge[::2], float)
-    return lengths[lengths >= 3]
+    return lengths[lengths >= 3] - 1

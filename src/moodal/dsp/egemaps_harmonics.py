@@ -26,17 +26,15 @@ def harmonic_descriptors(
     ``magnitude (n, 513)`` spectra of voiced frames of pitch ``hz (n,)``, ``formant_hz (n, 3)`` (NaN
     where unknown). HNR is that of the autocorrelation at the pitch period (Boersma 1993); formant
     amplitudes are those of the strongest harmonic within 20 % of the formant, relative to the first
-    harmonic. openSMILE 2.6 counts harmonics from nought in its differences, so that its H1-H2 is
+    harmonic, and NaN where that is the first harmonic itself (openSMILE writes 0 there and leaves 0 out
+    of everything that follows). openSMILE 2.6 counts harmonics from nought in its differences, so that its H1-H2 is
     the second harmonic over the third, and its H1-A3 the second over the third formant: so here.
     """
     levels = 20 * np.log10(np.maximum(_harmonics(magnitude, hz, 3), 1e-10))
     amplitudes = np.column_stack([_formant_level(magnitude, hz, formant_hz[:, k]) for k in range(3)]) - levels[:, :1]
-    return (
-        _hnr(magnitude, hz),
-        levels[:, 1] - levels[:, 2],
-        levels[:, 1] - levels[:, 0] - amplitudes[:, 2],
-        amplitudes,
-    )
+    h1_a3 = levels[:, 1] - levels[:, 0] - amplitudes[:, 2]
+    itself = np.abs(amplitudes) < 1e-6
+    return _hnr(magnitude, hz), levels[:, 1] - levels[:, 2], h1_a3, np.where(itself, np.nan, amplitudes)
 
 
 def _hnr(magnitude: npt.NDArray[np.float32], hz: FloatArray) -> FloatArray:

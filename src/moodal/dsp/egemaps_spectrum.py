@@ -24,6 +24,8 @@ _BINS = FFT_SIZE // 2 + 1
 _BIN_HZ = RATE_HZ / FFT_SIZE
 #: Scale that HTK's cepstra assume: 16-bit samples.
 _HTK = 32767.0**2
+#: Mel energies below this count as this, as in HTK: about the energy of rounding to 16 bits.
+_MEL_FLOOR = np.float32(1.0)
 _TINY = np.float32(1e-20)
 
 
@@ -103,7 +105,7 @@ def spectral_descriptors(
     first = magnitude[:1] if before is None else np.sqrt(before[None, :161])
     change = np.diff(magnitude, axis=0, prepend=first)
     flux = np.sqrt(np.einsum("ij,ij->i", change, change) / 160)
-    mfcc = np.log(np.maximum((power @ _htk_bank()) * np.float32(_HTK), 1e-8)) @ _cepstrum()
+    mfcc = np.log(np.maximum((power @ _htk_bank()) * np.float32(_HTK), _MEL_FLOOR)) @ _cepstrum()
     level = 20 * np.log10(np.maximum(rms(block), 1e-7))
     out = np.column_stack([loudness, alpha, hammarberg, slopes, flux, mfcc, level]).astype(np.float32)
     out[silent, 1:5] = np.nan

@@ -86,10 +86,12 @@ def picture_quality(crop: npt.NDArray[np.uint8]) -> tuple[float, float]:
     """Sharpness and light of a face's crop ``(256, 256, 3)``.
 
     Sharpness is the mean absolute Laplacian of the middle in grey levels (Pech-Pacheco et al. 2000
-    use its variance; the mean is less upset by one bright spot); light is mean luma in [0, 1]. Sums
-    are of integers, so that they are exact.
+    use its variance; the mean is less upset by one bright spot), of means of 2 × 2 pixels, which the
+    steps of a nearest-neighbour turn hardly reach; light is mean luma in [0, 1]. Sums are of integers,
+    so that they are exact.
     """
-    middle = crop[56:200:2, 56:200:2].astype(np.int32)
-    grey = (middle[..., 0] * 77 + middle[..., 1] * 150 + middle[..., 2] * 29) >> 8
+    middle = crop[56:200, 56:200].astype(np.int32)
+    fine = (middle[..., 0] * 77 + middle[..., 1] * 150 + middle[..., 2] * 29) >> 8
+    grey = fine[::2, ::2] + fine[1::2, ::2] + fine[::2, 1::2] + fine[1::2, 1::2]
     bend = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    return int(np.abs(bend).sum()) / bend.size, int(grey.sum()) / grey.size / 255.0
+    return int(np.abs(bend).sum()) / bend.size / 4.0, int(fine.sum()) / fine.size / 255.0

@@ -140,12 +140,18 @@ def pitch_candidates(magnitude: npt.NDArray[np.float32]) -> tuple[FloatArray, Fl
 
 @dataclass(frozen=True)
 class Costs:
-    """Weights of the path: per octave jumped, per change of voicing, and for leaving the threshold."""
+    """Weights of the path: per octave jumped, per change of voicing, and for a frame against the threshold.
 
-    jump: float = 1.0
+    A stretch of up to ``2 change / against`` frames (two) is not worth two changes: it is taken for
+    what lies around it, as openSMILE's path does. ``rank`` and ``score`` hold the path to the best
+    candidate: per place, and per unit of probability.
+    """
+
+    jump: float = 1.3
     change: float = 1.0
-    below: float = 60.0
-    score: float = 10.0
+    against: float = 0.8
+    rank: float = 0.5
+    score: float = 6.0
 
 
 class Path:
@@ -180,8 +186,9 @@ class Path:
         octave = np.column_stack([np.zeros(n), np.log2(np.where(np.isfinite(hz), hz, np.nan))])
         local = np.empty((n, 1 + CANDIDATES))
         best = probability.max(axis=1, initial=0.0)
-        local[:, 0] = c.below * np.maximum(best - VOICED, 0)
-        local[:, 1:] = c.below * np.maximum(VOICED - probability, 0) + c.score * (best[:, None] - probability)
+        local[:, 0] = c.against * (best >= VOICED)
+        local[:, 1:] = c.against * (probability < VOICED) + c.score * (best[:, None] - probability)
+        local[:, 1:] += c.rank * np.arange(CANDIDATES)
         local[~np.isfinite(octave)] = np.inf
         before = np.vstack([self._octave, octave[:-1]]) if n else octave
         jump = np.abs(octave[:, None, :] - before[:, :, None]) * c.jump

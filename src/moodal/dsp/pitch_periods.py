@@ -16,14 +16,17 @@ from moodal.core.clock import FloatArray
 
 from .sound import RATE_HZ
 
-__all__ = ["REACH", "jitter_shimmer"]
+__all__ = ["LEAD", "REACH", "jitter_shimmer"]
 
 #: A period may differ from the pitch's by this share.
 _SEARCH = 0.1
 #: Two periods that match worse than this are no periods.
 _MATCH = 0.5
-#: Stretch of sound whose periods make one frame's values, s.
-_STRETCH_S = 0.01
+#: Periods that begin in these samples make one frame's values, with the one before them: from 5 ms before
+#: the frame's start to 5 ms after it (where openSMILE's answer to a planted irregular period lies).
+_FROM, _STRETCH = -80, 160
+#: Samples before a frame's start that the measurement may read: that and the longest period.
+LEAD = 400
 #: Samples after a frame's start that the measurement may read.
 REACH = 1600
 
@@ -33,7 +36,8 @@ def jitter_shimmer(
 ) -> tuple[FloatArray, FloatArray]:
     """Local jitter (a ratio) and local shimmer (dB) of voiced frames, each ``(n,)``.
 
-    ``samples (t,)`` at 16 kHz, ``starts (n,)`` where each frame begins in them, ``hz (n,)`` its pitch.
+    ``samples (t,)`` at 16 kHz, ``starts (n,)`` where each frame begins in them (from `LEAD` on),
+    ``hz (n,)`` its pitch.
     Jitter is the mean difference of neighbouring periods over their mean length, shimmer that of
     their peak-to-peak amplitudes in dB. A frame with fewer than two matching periods, or too near
     the end of ``samples`` to tell, is NaN.
@@ -56,18 +60,19 @@ def _group(
     n = len(starts)
     width = int(np.ceil(period.max()))
     slack = int(np.ceil(_SEARCH * period.max())) + 1
-    count = int(min(np.ceil(_STRETCH_S * RATE_HZ / period.min()), (REACH - width - slack) // (width + slack) + 1)) + 1
+    count = int(np.ceil(_STRETCH / (period.min() * (1 - _SEARCH)))) + 2
     inside = np.arange(width) < np.round(period)[:, None]
     lags = np.arange(-slack, slack + 1)
     allowed = np.abs(lags) <= _SEARCH * period[:, None]
-    at = starts.copy()
+    whole = np.round(period).astype(np.int64)
+    first = starts + _FROM - whole
+    at = first.copy()
     lengths, sizes = np.full((n, count), np.nan), np.full((n, count), np.nan)
     alive = np.ones(n, bool)
-    whole = np.round(period).astype(np.int64)
     rows = np.arange(n)
-    stretch = np.maximum(_STRETCH_S * RATE_HZ, 2.5 * period)
+    stretch = whole + _STRETCH
     for k in range(count):
-        alive &= (at + whole + width + slack < end) & (at - starts < stretch)
+        alive &= (at + whole + width + slack < end) & (at - first < stretch)
         if not alive.any():
             break
         here = np.where(alive, at, 0)

@@ -14,6 +14,8 @@ from typing import Any
 
 from moodal.core.errors import OutputError
 
+from . import leftovers
+
 __all__ = ["disk_errors", "json_text", "new_folder", "write_text"]
 
 
@@ -47,21 +49,28 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     with disk_errors(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+        # The process is named and holds a lock, so that nobody takes its work for a leftover.
+        prefix = f".{target.name}.{os.getpid()}."
+        work = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=target.parent))
+    held = leftovers.lock(work)
     try:
         yield work
         with disk_errors(target):
             work.chmod(0o777 & ~_umask())
-            old = None
+            old = replaced = None
             if target.exists():
+                replaced = leftovers.lock(target)
                 old = target.with_name(f".{target.name}.{os.getpid()}.old")
                 target.rename(old)
             work.rename(target)
             if old is not None:
                 shutil.rmtree(old, ignore_errors=True)
+            leftovers.unlock(replaced)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+    finally:
+        leftovers.unlock(held)
 
 
 def _umask() -> int:
@@ -70,9 +79,9 @@ def _umask() -> int:
     return mask
 
 
-def json_text(value: Any) -> str:
+def json_text(value: Any, *, indent: int | None = 1) -> str:
     """JSON as stored: one form for the same content, no NaN."""
-    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -81,7 +90,7 @@ def write_text(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            part.write_text(text, encoding="utf-8", newline="")
+            part.write_text(text, encoding="utf-8", errors="replace", newline="")
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from moodal.core.scheme import scheme
 from moodal.core.stream import Stream
 
 from .columns import arrow_table, numpy_column
+from .csv import gap_columns, word_columns
 from .files import disk_errors, json_text, write_text
 from .tables import TrackReader
 
@@ -31,26 +32,8 @@ def save(mood: Mood, folder: Path) -> None:
     write_text(folder / "summary.json", json_text(summary))
     write_text(folder / "provenance.json", json_text(mood.provenance))
     _parquet(folder / "mood.parquet", mood.columns(), _notes(mood))
-    _parquet(
-        folder / "words.parquet",
-        {
-            "start_s": np.array([w.start for w in mood.words], float),
-            "end_s": np.array([w.end for w in mood.words], float),
-            "text": np.array([w.text for w in mood.words], object),
-            "subject": np.array([w.subject for w in mood.words], object),
-            "score": np.array([np.nan if w.score is None else w.score for w in mood.words], float),
-        },
-    )
-    _parquet(
-        folder / "gaps.parquet",
-        {
-            "subject": np.array([g.subject for g in mood.gaps], object),
-            "modality": np.array([g.modality for g in mood.gaps], object),
-            "start_s": np.array([g.start for g in mood.gaps], float),
-            "end_s": np.array([g.end for g in mood.gaps], float),
-            "reason": np.array([g.reason for g in mood.gaps], object),
-        },
-    )
+    _parquet(folder / "words.parquet", word_columns(mood))
+    _parquet(folder / "gaps.parquet", gap_columns(mood))
 
 
 def _notes(mood: Mood) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from moodal.core.track import Field, Gap, Piece, Track, TrackSet, TrackSpec, mer
 
 from .columns import arrow_table, numpy_column, rows_where
 from .files import disk_errors, write_text
+from .writer import guarded
 
 __all__ = ["TrackReader", "TrackWriter", "csv_text", "write_table"]
 
@@ -221,7 +222,7 @@ def _track(spec: TrackSpec, subject: str, table: Any, gaps: list[list[Any]]) -> 
 
 
 def csv_text(columns: Mapping[str, Any]) -> str:
-    """Columns as CSV: full precision of time, seven digits of float32, missing is empty."""
+    """Columns as CSV: full precision of time, seven digits of float32, missing is empty, no text is a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -230,11 +231,15 @@ def csv_text(columns: Mapping[str, Any]) -> str:
 
 
 def _cells(name: str, values: Any) -> list[str]:
-    if name in ("time_s", "end_s"):
+    if name in ("time_s", "start_s", "end_s"):
         return [repr(round(float(v), 9)) for v in values]
     array = np.asarray(values)
     if array.dtype.kind == "f":
+        if not np.isfinite(array).any():
+            return [""] * len(array)
         return ["" if not np.isfinite(v) else f"{v:.7g}" for v in array.tolist()]
+    if array.dtype.kind == "O":
+        return ["" if v is None else guarded(str(v)) for v in array.tolist()]
     return [str(v) for v in array.tolist()]
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .conclude import Facts, conclude
+from .conclude import STEP_S, Facts, conclude
 
-__all__ = ["Facts", "conclude"]
+__all__ = ["STEP_S", "Facts", "conclude"]

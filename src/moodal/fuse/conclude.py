@@ -20,7 +20,7 @@ from moodal.core.stream import Stream
 from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
 
 from .body import AROUSAL, arousal
-from .grid import NO_REASON, Cells, Grid, on_grid, reasons, smooth
+from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
 from .late import FIELDS, TRACKS, Late, open_bundle
 
 __all__ = ["STEP_S", "Facts", "conclude"]
@@ -40,7 +40,8 @@ class Facts:
     """What conclude must know beside the tracks.
 
     ``withheld`` names for each asked-for modality that was not measured its reason (``no_stream``,
-    ``no_model``, ``not_asked``, ``unreadable``); ``span`` is the stretch that was analysed.
+    ``no_model``, ``not_asked``, ``unreadable``); ``span`` is the stretch that was analysed. ``merged`` says whose
+    evidence is that would belong to nobody seen: ``{"voice": "p1"}`` (`moodal people`).
     """
 
     recording: str
@@ -54,33 +55,32 @@ class Facts:
     withheld: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    merged: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Mapping[str, Any], ...] = ()
     baseline: Span | None = None  #: a neutral stretch that the user named
 
 
-def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False) -> Mood:
+def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False, first_cell: int = 0) -> Mood:
     """Fuse the tracks of one recording into its Mood with the bundle ``late-v0``.
 
     ``tracks`` may lack any of the fusion's inputs. For every subject and modality the covered cells
-    and the gaps make up the whole duration.
+    and the gaps make up the whole duration. With ``causal`` a cell rests on what came before its end
+    alone, so that later tracks change no earlier cell: frames hold for a moment instead of until a gap,
+    and a voice belongs to whom was in view at the time. ``first_cell`` leaves out the cells before it.
     """
     for name in facts.schemes:
         mapping("ekman8", name)
     late = Late(open_bundle())
-    grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s)
-    people = _seen(tracks.get("face.quality"), facts)
-    owner = _owners(tracks, facts, people)
-    stored, notes, provenance = tracks, list(facts.warnings), dict(facts.provenance)
+    grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s, first_cell)
+    people = _seen(tracks.get("face.quality"), facts, causal)
+    owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
+    stored, provenance = tracks, dict(facts.provenance)
     if "body" in facts.modalities:
         body, base = arousal(tracks, facts.span, late.body_scales, given=facts.baseline, causal=causal)
         if body is not None:
             tracks = {**tracks, AROUSAL.name: body}
         if base is not None:
             provenance["baseline"] = {"start_s": base.span.start, "end_s": base.span.end, "how": base.how}
-            notes.append(
-                f"body: arousal is relative to {base.span.start:g} to {base.span.end:g} s ({base.how}); "
-                "valence is not told from it"
-            )
     evidence = _evidence(tracks, grid, facts, late, owner, causal)
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
@@ -114,7 +114,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         schemes=facts.schemes,
         subjects=subjects,
         gaps=tuple(sorted(gaps, key=lambda g: (_order(g.subject), facts.modalities.index(g.modality), g.start))),
-        words=_words(tracks.get("words.transcript"), owner),
+        words=_words(tracks.get("words.transcript"), owner, facts.merged),
         modalities=facts.modalities,
         basis=basis,
         calibrated=late.bundle.manifest["calibration"] is not None,
@@ -122,7 +122,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         provenance=provenance,
         still=facts.still,
         clock=facts.clock,
-        warnings=tuple(notes),
+        warnings=facts.warnings,
         tracks=stored,
     )
 
@@ -137,10 +137,13 @@ def _basis(subjects: Any, dimension: str) -> str:
     return "mapped" if told else "none"
 
 
-def _seen(quality: TrackSet | None, facts: Facts) -> dict[str, Timeline]:
+def _seen(quality: TrackSet | None, facts: Facts, causal: bool) -> dict[str, Timeline]:
     """Where each person is in the picture, however badly: everything but ``no_face``."""
     if quality is None:
         return {}
+    if causal:
+        found = {name: quality[name].times for name in quality.subjects}
+        return {name: Timeline(zip(t, held(t), strict=True)) for name, t in found.items()}
     outside = ("no_face", "unreadable", "not_asked", "dark")
     whole = Timeline([facts.span])
     return {
@@ -148,7 +151,9 @@ def _seen(quality: TrackSet | None, facts: Facts) -> dict[str, Timeline]:
     }
 
 
-def _owners(tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, Timeline]) -> dict[str, Timeline]:
+def _owners(
+    tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, Timeline], causal: bool
+) -> dict[str, Timeline]:
     """Whose the voice is, and when: a stretch of speech belongs to the only face in view during it.
 
     With nobody or several in view it belongs to ``voice`` (``text`` for a bare text).
@@ -160,12 +165,22 @@ def _owners(tracks: Mapping[str, TrackSet], facts: Facts, people: Mapping[str, T
         if track is not None and len(track):
             ends = track.ends if track.ends is not None else np.append(track.times[1:], facts.duration_s)
             stretches += [Span(a, b) for a, b in zip(track.times, ends, strict=True) if b > a]
-    near = {name: seen.bridged(BRIDGE_S) for name, seen in people.items()}
+    near = {name: seen if causal else seen.bridged(BRIDGE_S) for name, seen in people.items()}
     owned: dict[str, list[Span]] = {}
-    for stretch in Timeline(stretches):
-        here = [name for name, seen in near.items() if seen & (stretch,)]
+    for stretch in stretches if causal else Timeline(stretches):
+        lately = Span(stretch.start - BRIDGE_S, stretch.end) if causal else stretch
+        here = [name for name, seen in near.items() if seen & (lately,)]
         owned.setdefault(here[0] if len(here) == 1 else nobody, []).append(stretch)
     return {name: Timeline(spans) for name, spans in owned.items()}
+
+
+def _claimed(owned: Mapping[str, Timeline], merged: Mapping[str, str]) -> dict[str, Timeline]:
+    """The same with what belongs to nobody seen given to whom somebody said it belongs."""
+    claimed: dict[str, Timeline] = {}
+    for name, spans in owned.items():
+        who = merged.get(name, name)
+        claimed[who] = claimed.get(who, Timeline()) | spans
+    return claimed
 
 
 def _only(tracks: TrackSet | None) -> Track | None:
@@ -191,14 +206,17 @@ def _evidence(
         rows = {s: _fields(found[s], FIELDS[modality]) for s in found.subjects} if found is not None else {}
         width = late.smoothing_s[modality]
         cells = {
-            s: smooth(on_grid(t, grid, len(FIELDS[modality])).only(inside), grid, width, causal=causal)
+            s: smooth(on_grid(t, grid, len(FIELDS[modality]), causal=causal).only(inside), grid, width, causal=causal)
             for s, t in rows.items()
         }
         if modality == "face":
             faces = cells
         elif cells:
             shared[modality] = next(iter(cells.values()))
-    wearer = _wearer(facts, faces, tracks, grid, causal)
+    wearer: dict[str, npt.NDArray[np.bool_]] = {}
+    for name, cells_of in _wearer(facts, faces, tracks, grid, causal).items():
+        who = facts.merged.get(name, name)
+        wearer[who] = wearer.get(who, False) | cells_of
     names = {*faces, *owner, *wearer}
     heard = [
         m
@@ -206,7 +224,8 @@ def _evidence(
         if m in facts.modalities and facts.withheld.get(m) not in ("no_stream", "not_asked")
     ]
     if not names and heard:
-        names = {"text" if facts.clock == "order" else "voice"}
+        nobody = "text" if facts.clock == "order" else "voice"
+        names = {facts.merged.get(nobody, nobody)}
     result = {}
     for name in names:
         mine = owner.get(name, Timeline()).mask(grid.middles)
@@ -235,7 +254,7 @@ def _wearer(
     if not causal:
         return {next(iter(faces)) if len(faces) == 1 else "body": everywhere}
     first = {}
-    for name, seen in _seen(tracks.get("face.quality"), facts).items():
+    for name, seen in _seen(tracks.get("face.quality"), facts, causal).items():
         if seen:
             first[name] = seen[0].start
     order = sorted(first, key=lambda n: first[n])
@@ -270,6 +289,9 @@ def _ledger(
     for gaps in _reasons_of(subject, modality, tracks, grid):
         fill(reasons(gaps, grid, _REASONS))
     fill(np.full(grid.n, _REASONS.index(_DEFAULT_REASON.get(modality, "no_stream")), np.int16))
+    if grid.n > 1 and missing[-2:].all() and why[-1] == _REASONS.index("no_stream"):
+        # Streams of one file end some milliseconds apart: that is not a gap of its own.
+        why[-1] = why[-2]
     edges: FloatArray = grid.edges
     return [
         MoodGap(subject, modality, span.start, span.end, _REASONS[code])
@@ -299,13 +321,13 @@ def _reasons_of(subject: str, modality: str, tracks: Mapping[str, TrackSet], gri
 _BESIDE = {"face": ("face.quality",), "voice": ("voice.activity",), "words": ("words.transcript", "voice.activity")}
 
 
-def _words(transcript: TrackSet | None, owner: Mapping[str, Timeline]) -> tuple[Word, ...]:
+def _words(transcript: TrackSet | None, owner: Mapping[str, Timeline], merged: Mapping[str, str]) -> tuple[Word, ...]:
     """Words in order of time, each with the owner of the stretch it was said in."""
     track = _only(transcript)
     if track is None or track.ends is None or track.texts is None:
         return ()
     middles = (track.times + track.ends) / 2
-    names = np.full(len(track), track.subject, dtype=object)
+    names = np.full(len(track), merged.get(track.subject, track.subject), dtype=object)
     for name, spans in owner.items():
         names[spans.mask(middles)] = name
     scores = track["probability"]

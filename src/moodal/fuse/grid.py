@@ -12,31 +12,37 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from moodal.core.clock import FloatArray, Timeline
+from moodal.core.clock import FloatArray
 from moodal.core.track import Gap, Track
 
-__all__ = ["NO_REASON", "Cells", "Grid", "on_grid", "reasons", "smooth"]
+__all__ = ["NO_REASON", "Cells", "Grid", "held", "on_grid", "reasons", "smooth"]
 
 #: Index of "this track gives no reason here".
 NO_REASON = -1
+#: Shortest and longest time that a frame holds in a causal answer, s.
+HOLD_S = (0.25, 2.0)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells ``[edges[i], edges[i + 1])`` s, ``step_s`` long but for the last, which ends with the recording."""
+    """Cells ``[edges[i], edges[i + 1])`` s, ``step_s`` long but for the last, which ends with the recording.
+
+    A part of a grid begins with the cell ``first`` of the whole one, and its times are the same numbers.
+    """
 
     step_s: float
     duration_s: float
+    first: int = 0
 
     @property
     def n(self) -> int:
         """Number of cells."""
-        return int(np.ceil(round(self.duration_s / self.step_s, 6)))
+        return max(int(np.ceil(round(self.duration_s / self.step_s, 6))) - self.first, 0)
 
     @property
     def times(self) -> FloatArray:
         """``(n,)`` starts in s."""
-        return np.arange(self.n) * self.step_s
+        return np.arange(self.first, self.first + self.n) * self.step_s
 
     @property
     def edges(self) -> FloatArray:
@@ -63,17 +69,22 @@ class Cells:
     quality: FloatArray
     covered: npt.NDArray[np.bool_]
 
+    def part(self, cells: slice) -> Cells:
+        """Some neighbouring cells."""
+        return Cells(self.values[cells], self.quality[cells], self.covered[cells])
+
     def only(self, mask: npt.NDArray[np.bool_]) -> Cells:
         """The same cells, told only where ``mask``."""
         kept = self.covered & mask
         return Cells(np.where(kept[:, None], self.values, np.nan), np.where(kept, self.quality, 0.0), kept)
 
 
-def on_grid(track: Track | None, grid: Grid, fields: int) -> Cells:
+def on_grid(track: Track | None, grid: Grid, fields: int, *, causal: bool = False) -> Cells:
     """A track's mean per cell, weighted by quality, where the track covers the cell.
 
     A cell inside a gap, or with no sample to hold, is not covered. Samples without any finite value
-    are no samples.
+    are no samples. Causal: a gap is known only once it is over, so a frame sample holds for as long as
+    frames have lately been apart (see `held`), whatever comes after it.
     """
     n = grid.n
     blank = Cells(np.full((n, fields), np.nan), np.zeros(n), np.zeros(n, bool))
@@ -88,17 +99,26 @@ def on_grid(track: Track | None, grid: Grid, fields: int) -> Cells:
     else:
         first = np.searchsorted(grid.edges, times, side="right") - 1
         # A frame counts in its own cell and holds until the next one, or until a gap begins.
-        until = np.minimum(np.append(times[1:], np.inf), _next_gap(track.gaps, times))
+        ends = held(times) if causal else _next_gap(track.gaps, times)
+        until = np.minimum(np.append(times[1:], np.inf), ends)
         last = np.maximum(first + 1, np.searchsorted(grid.middles, until, side="left"))
     first, last = np.clip(first, 0, n), np.clip(last, 0, n)
     weight = np.maximum(np.asarray(quality, float), 1e-6)
     total = _spread(first, last, weight, n)
-    covered = (_spread(first, last, np.ones(len(first)), n) > 0.5) & ~track.missing().mask(grid.middles)
+    covered = _spread(first, last, np.ones(len(first)), n) > 0.5
+    if not causal:
+        covered &= ~track.missing().mask(grid.middles)
     sums = np.stack([_spread(first, last, weight * values[:, j], n) for j in range(fields)], axis=1)
     squares = _spread(first, last, weight * quality, n)
     safe = np.where(total > 0, total, 1.0)
     mean = np.where(covered[:, None], sums / safe[:, None], np.nan)
     return Cells(mean, np.where(covered, squares / safe, 0.0), covered)
+
+
+def held(times: FloatArray) -> FloatArray:
+    """Until when each frame holds if no other comes: 1.5 times as long as it took to come, 0.25 to 2 s."""
+    apart = np.diff(times, prepend=times[:1] - HOLD_S[0])
+    return np.asarray(times + np.clip(1.5 * apart, *HOLD_S))
 
 
 def _next_gap(gaps: Iterable[Gap], times: FloatArray) -> FloatArray:
@@ -142,17 +162,18 @@ def smooth(cells: Cells, grid: Grid, width_s: float, *, causal: bool = False) ->
     reach = int(np.ceil(3 * width_s / grid.step_s))
     if reach < 1 or not cells.covered.any():
         return cells
-    offsets = np.arange(-reach, reach + 1)
-    kernel = np.exp(-0.5 * (offsets * grid.step_s / width_s) ** 2)
-    if causal:
-        kernel[offsets < 0] = 0.0
-    values = cells.values.copy()
     weight = np.where(cells.covered, np.maximum(cells.quality, 1e-6), 0.0)
-    index = np.arange(grid.n + 1, dtype=float)
-    for run in Timeline.from_mask(cells.covered, index):
-        part = slice(int(run.start), int(run.end))
-        w = weight[part]
-        norm = np.convolve(w, kernel)[reach : reach + len(w)]
-        for j in range(values.shape[1]):
-            values[part, j] = np.convolve(w * cells.values[part, j], kernel)[reach : reach + len(w)] / norm
+    weighted = np.where(cells.covered[:, None], weight[:, None] * cells.values, 0.0)
+    run = np.cumsum(~cells.covered)  # cells of one covered run share a number
+    norm, sums = np.zeros(grid.n), np.zeros(weighted.shape)
+    # Cell by cell and offset by offset: a convolution would round differently with the length of the recording.
+    reach = min(reach, grid.n - 1)
+    for offset in range(0 if causal else -reach, reach + 1):
+        share = np.exp(-0.5 * (offset * grid.step_s / width_s) ** 2)
+        here = slice(max(offset, 0), grid.n + min(offset, 0))
+        there = slice(max(-offset, 0), grid.n - max(offset, 0))
+        same = np.where(run[here] == run[there], share, 0.0)
+        norm[here] += same * weight[there]
+        sums[here] += same[:, None] * weighted[there]
+    values = np.where(cells.covered[:, None], sums / np.where(norm > 0, norm, 1.0)[:, None], np.nan)
     return Cells(values, cells.quality, cells.covered)

@@ -5,7 +5,7 @@ The numbers stand in ``bundles/late-v0/manifest.json``, their reasons on its car
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ from .grid import Cells
 __all__ = ["FIELDS", "TRACKS", "Fused", "Late", "open_bundle"]
 
 _CLASSES = scheme("ekman8").classes
+#: Cells fused at once: an hour and some.
+_BLOCK = 40_000
 
 #: Track that a modality speaks through, and the fields of it that this fusion reads.
 TRACKS = {"face": "face.expression", "voice": "voice.emotion", "words": "words.emotion", "body": "body.arousal"}
@@ -69,7 +71,16 @@ class Late:
         return dict(self.bundle.manifest["body_scale"])
 
     def fuse(self, evidence: Mapping[str, Cells]) -> Fused:
-        """Fuse what covers each cell; a cell that nothing covers is NaN, and a hidden modality is an absent one."""
+        """Fuse what covers each cell; a cell that nothing covers is NaN, and a hidden modality is an absent one.
+
+        Cells are fused for themselves, so a long recording goes through in blocks and needs little room.
+        """
+        n = len(next(iter(evidence.values())).covered)
+        blocks = [slice(first, first + _BLOCK) for first in range(0, max(n, 1), _BLOCK)]
+        parts = [self._fuse({m: c.part(block) for m, c in evidence.items()}) for block in blocks]
+        return parts[0] if len(parts) == 1 else _joined(parts)
+
+    def _fuse(self, evidence: Mapping[str, Cells]) -> Fused:
         n = len(next(iter(evidence.values())).covered)
         manifest = self.bundle.manifest
         prior = np.array([manifest["prior"][c] for c in _CLASSES])
@@ -142,6 +153,14 @@ class Late:
         fields = FIELDS[modality]
         value = cells.values[:, fields.index(name)]
         return value, np.maximum(cells.values[:, fields.index(f"{name}_half_width")], floor)
+
+
+def _joined(parts: Sequence[Fused]) -> Fused:
+    def shares(name: str) -> dict[str, FloatArray]:
+        return {m: np.concatenate([getattr(p, name)[m] for p in parts]) for m in getattr(parts[0], name)}
+
+    rows = [np.concatenate([getattr(p, name) for p in parts]) for name in ("classes", "valence", "arousal")]
+    return Fused(rows[0], rows[1], rows[2], shares("support"), shares("attribution"))
 
 
 def _shares(weights: Mapping[str, FloatArray]) -> dict[str, FloatArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from moodal.core import registry
@@ -11,32 +11,68 @@ from moodal.core.errors import InputError
 from moodal.core.recording import Recording
 
 from .reader import ReaderSpec
+from .units import Units
 
 __all__ = ["ReaderSpec", "read"]
 
 
-def read(path: str | os.PathLike[str], *, with_: Sequence[str | os.PathLike[str]] = ()) -> Recording:
-    """Open a recording: video, sound, still picture, transcript or plain text.
+def read(
+    path: str | os.PathLike[str],
+    *,
+    with_: Sequence[str | os.PathLike[str]] = (),
+    unit: Mapping[str, str] | Sequence[str] | str = (),
+) -> Recording:
+    """Open a recording: video, sound, still picture, transcript, text, signals of body and brain, or a folder of one.
 
-    Only headers and time stamps are read; `Recording.chunks` reads the rest. ``with_`` names
-    transcripts that join a video or sound as its stream of words.
+    Only headers, time stamps and a sample of values are read; `Recording.chunks` reads the rest.
+
+    Parameters
+    ----------
+    path : a file, or a folder of a layout that is one recording (Empatica E4, BIDS, or with a ``recording.toml``).
+    with_ : files that join it on one clock: transcripts, and recordings as ``FILE`` or ``FILE@OFFSET_S`` (the
+        file's zero stands at that second of the recording).
+    unit : units of columns and channels that state none or a wrong one: ``{"eda": "uS"}`` or ``["eda=uS"]``.
 
     Raises
     ------
-    InputError : no such file, nothing in it, or no reader knows it; one line that says which.
+    InputError : no such file, nothing in it, no reader knows it, clocks that cannot be joined, or ``unit`` names a
+        field that is in none of the files; in one line.
+    UsageError : an item of ``unit`` is no ``FIELD=UNIT``.
     """
-    path = Path(path)
-    head = _head(path)
-    chosen = next(s for s in _specs() if s.sniff(path, head))
-    recording = chosen.read(path)
-    for transcript in with_:
-        from .transcript import join
+    units = Units.parse(unit)
+    recording = opened(Path(path), units)
+    if with_:
+        from .join import join
 
-        recording = join(recording, Path(transcript))
+        recording = join(recording, with_, units)
+    if units.asked:
+        units.check(recording.name)
     return recording
 
 
-def _specs() -> list[ReaderSpec]:
+def opened(path: Path, units: Units) -> Recording:
+    """One file or folder as a recording, nothing joined."""
+    head = b"" if path.is_dir() else _head(path)
+    spec = chosen(path, head)
+    if spec is None:
+        raise InputError(
+            "is a folder of no known layout (E4, BIDS, recording.toml)", where=str(path),
+            fix="Name a file, or let moodal analyze take the folder.",
+        )  # fmt: skip
+    if not spec.units:
+        return spec.read(path)
+    units.asked = True
+    return spec.read(path, units)
+
+
+def chosen(path: Path, head: bytes) -> ReaderSpec | None:
+    """The reader that knows a file or folder: every file has one, for FFmpeg tries what is left."""
+    folder = path.is_dir()
+    return next((s for s in specs() if (s.folders or not folder) and s.sniff(path, head)), None)
+
+
+def specs() -> list[ReaderSpec]:
+    """Every registered reader, in the order in which they are asked."""
     return [registry.load("readers", name).SPEC for name in registry.names("readers")]
 
 
@@ -44,8 +80,6 @@ def _head(path: Path) -> bytes:
     """The first bytes of a file that can be read."""
     where = str(path)
     try:
-        if path.is_dir():
-            raise InputError("is a folder", where=where, fix="Name a file, or let moodal analyze take the folder.")
         if not path.is_file():
             if path.exists():
                 raise InputError("is no file", where=where, fix="Save the recording to a file first.")

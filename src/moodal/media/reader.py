@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,19 @@ from moodal.core.clock import FloatArray
 from moodal.core.errors import InputError
 from moodal.core.recording import Recording
 
-__all__ = ["ReaderSpec", "Truth", "sha256_of"]
+__all__ = ["ReaderSpec", "SignalTruth", "Truth", "sha256_of"]
+
+
+@dataclass(frozen=True)
+class SignalTruth:
+    """A stream of samples as a reader must give it back: in the kind's unit, to within ``tolerance``."""
+
+    kind: str
+    rate_hz: float | None
+    times: FloatArray
+    samples: FloatArray
+    tolerance: float = 1e-9
+    channels: tuple[str, ...] = ("",)
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,8 @@ class Truth:
     ``frames (n, height, width, 3)`` RGB shown at ``times (n,)`` s; ``sound (m,)`` mono at
     16,000 Hz from second ``sound_start``; ``words`` with ``(start, end, text)``. The tolerances are
     the codec's: of times in s, of pixels as mean absolute difference, of samples as root mean square
-    over that of the sound.
+    over that of the sound. ``signals`` are streams of samples by name, ``notes`` markers with ``(start, end,
+    text)``, ``epoch_s`` the POSIX time of second 0 where the layout tells it.
     """
 
     path: Path
@@ -37,6 +50,9 @@ class Truth:
     time_tolerance: float = 1e-6
     pixel_tolerance: float = 0.0
     sound_tolerance: float = 0.0
+    signals: Mapping[str, SignalTruth] = field(default_factory=dict)
+    notes: tuple[tuple[float, float, str], ...] = ()
+    epoch_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,14 +61,21 @@ class ReaderSpec:
 
     ``sniff(path, head)`` sees the first 4,096 bytes. ``generate(folder, seed)`` writes a small file of
     one of the reader's layouts, chosen by the seed, and returns what is in it (see the laws of readers).
+
+    ``folders``: a folder can be one recording of this layout; ``sniff`` is then asked with no bytes. ``units``:
+    ``read(path, units)`` takes the units that the user declared. ``listed(path)``: whether a file of these
+    suffixes that lies in a folder is meant as a recording (``None``: always).
     """
 
     name: str
     extensions: tuple[str, ...]
     about: str
     sniff: Callable[[Path, bytes], bool]
-    read: Callable[[Path], Recording]
+    read: Callable[..., Recording]
     generate: Callable[[Path, int], Truth]
+    folders: bool = False
+    units: bool = False
+    listed: Callable[[Path], bool] | None = None
 
 
 def sha256_of(path: Path) -> Callable[[], str]:

@@ -67,8 +67,8 @@ def read(path: Path) -> Recording:
     )  # fmt: skip
 
 
-def join(recording: Recording, path: Path) -> Recording:
-    """The recording with the transcript as its words; what lies past the recording's end is cut.
+def join(recording: Recording, path: Path, offset: float = 0.0) -> Recording:
+    """The recording with the transcript as its words, ``offset`` s later; what lies outside the recording is cut.
 
     Raises
     ------
@@ -79,12 +79,14 @@ def join(recording: Recording, path: Path) -> Recording:
         raise InputError("is no transcript", where=where, fix=f"Give one of {', '.join(EXTENSIONS)}.")
     if path.suffix.lower() == ".txt":
         raise InputError("has no times, so it cannot join a recording", where=where, fix="Give SRT, VTT or JSON.")
-    if recording.stream("sound") is None and recording.stream("picture") is None:
+    if all(s.kind == "words" for s in recording.streams):
         raise InputError(f"cannot join {recording.name}, which is text itself", where=where, fix="Name a recording.")
     if recording.stream("words") is not None:
         recording.warnings.append(f"{path.name}: {recording.name} has a transcript already; this one is left out")
         return recording
     cues, language, warnings = parse(path)
+    if offset:
+        cues = [_shifted(c, offset) for c in cues if c.end + offset > 0]
     inside = [replace(c, end=min(c.end, recording.duration_s)) for c in cues if c.start < recording.duration_s]
     if len(inside) < len(cues):
         warnings.append(
@@ -95,6 +97,12 @@ def join(recording: Recording, path: Path) -> Recording:
     # The same list, not a copy: streams that are read add to it.
     recording.warnings.extend(warnings)
     return replace(recording, streams=(*recording.streams, words), openers=openers)
+
+
+def _shifted(cue: Cue, by: float) -> Cue:
+    """The cue ``by`` s later; what would begin before second 0 begins there."""
+    words = tuple((max(a + by, 0.0), max(b + by, 0.0), text, p) for a, b, text, p in cue.words)
+    return replace(cue, start=max(cue.start + by, 0.0), end=cue.end + by, words=words)
 
 
 def _stream(cues: list[Cue], language: str | None, duration: float) -> Stream:

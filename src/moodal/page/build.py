@@ -14,16 +14,17 @@ from typing import Any
 from urllib.parse import quote
 
 from moodal.core.mood import Mood
+from moodal.core.summary import against_baseline
 from moodal.formats.files import write_text
 
 from . import pack, rests, story, words
 
-__all__ = ["render", "write"]
+__all__ = ["mark", "render", "symbols", "write"]
 
 #: The page's own scripts, in the order in which they are joined.
 SCRIPTS = (
-    "util", "data", "state", "paint", "lanes", "ruler", "overview", "tracks", "values", "now", "stage", "lists",
-    "dialogs", "picture", "print", "input", "main",
+    "util", "data", "state", "paint", "lanes", "signals", "ruler", "overview", "tracks", "values", "now", "stage",
+    "lists", "dialogs", "picture", "print", "input", "main",
 )  # fmt: skip
 #: Rows of the plain tables; the rest is in the folder's Parquet files and, with script, in the lists.
 MAX_ROWS = 400
@@ -62,7 +63,7 @@ def mark(index: int) -> str:
 
 def _name(mood: Mood, subject: str) -> str:
     index = list(mood.subjects).index(subject)
-    return f'<span class="name" data-s="{index}">{escape(words.person_name(subject))}</span>'
+    return f'<span class="name" data-s="{index}">{escape(words.person_name(subject, mood.names))}</span>'
 
 
 def _moment(mood: Mood, start: float, end: float) -> str:
@@ -109,8 +110,12 @@ def _facts(mood: Mood) -> str:
     seen = sum(len(s.seen) > 0 for s in mood.subjects.values())
     length = "one picture" if mood.still else words.length_text(mood.duration_s, clock=mood.clock)
     who = [words.plural(seen, "person")] if seen else []
-    who += [words.person_name(s.id).lower() for s in mood.subjects.values() if not s.seen]
+    who += [_unseen(mood, s.id) for s in mood.subjects.values() if not s.seen]
     return " · ".join(x for x in [length, "" if mood.still else ", ".join(kinds), ", ".join(who) or "nobody"] if x)
+
+
+def _unseen(mood: Mood, subject: str) -> str:
+    return mood.names.get(subject) or words.person_name(subject).lower()
 
 
 def _table(caption: str, head: Iterable[str], rows: list[list[str]], note: str) -> str:
@@ -148,6 +153,8 @@ def _segments(mood: Mood, summary: dict[str, Any]) -> str:
             nothing = not s["label_set"] and s["valence"]["value"] is None and s["arousal"]["value"] is None
             label = words.set_text(s["label_set"]) if s["label_set"] or nothing else "not told"
             names = f" ({', '.join(s['label_set'])})" if label == "unclear" else ""
+            if against := against_baseline(s):
+                label = f"arousal {against} baseline"
             rows.append(
                 [
                     escape(_moment(mood, s["start_s"], s["end_s"])),
@@ -190,7 +197,8 @@ def _gap_rows(mood: Mood) -> list[list[str]]:
     return rows
 
 
-def _symbols() -> str:
+def symbols() -> str:
+    """The shapes of persons, for `mark`."""
     shapes = (
         '<circle cx="8" cy="8" r="6"/>',
         '<path d="M8 1.8 14.6 13.6H1.4z"/>',
@@ -228,7 +236,7 @@ def render(mood: Mood, *, media: str | None = None) -> str:
         "policy": escape(policy(), quote=True),
         "title": escape(f"{mood.recording}: displayed emotion"),
         "style": _file("page.css"),
-        "symbols": _symbols(),
+        "symbols": symbols(),
         "recording": escape(mood.recording),
         "facts": escape(_facts(mood)),
         "warnings": f'<p class="warning">{escape(" ".join(unique))}</p>' if unique else "",

@@ -22,13 +22,14 @@ from moodal.core.scheme import scheme
 from moodal.core.track import Track
 
 from . import story, words
+from .signals import packed_signals
 
 __all__ = ["DISPLAY_ORDER", "MAX_CELLS", "inline_json", "lasts", "millis", "page_data", "page_grid", "summary_object"]
 
 #: Cells of all subjects together that the page holds at most.
 MAX_CELLS = 120_000
-#: Boxes a second, and values of a signal (a minimum and a maximum each), at most.
-BOX_STEP_S, MAX_BOXES, MAX_SIGNAL = 0.2, 40_000, 20_000
+#: Boxes a second, and boxes at most.
+BOX_STEP_S, MAX_BOXES = 0.2, 40_000
 #: A box older than this is not drawn, s.
 BOX_AGE_S = 0.5
 
@@ -135,32 +136,6 @@ def _boxes(track: Track, duration: float) -> list[Bytes]:
     return [np.where(fresh, np.round(np.clip(np.nan_to_num(c), 0, 1) * 250), 255).astype(np.uint8) for c in rows.T]
 
 
-def _levels(track: Track, name: str, duration: float, low: float, high: float) -> tuple[float, list[Bytes]]:
-    """A signal's minimum and maximum on an even grid as 0 … 250 of its range; 255 where there is none."""
-    values = track[name].astype(float)
-    told = np.isfinite(values) & (track.times < duration)
-    spacing = float(np.median(np.diff(track.times))) if len(track.times) > 1 else duration
-    step = max(spacing, duration / MAX_SIGNAL, 0.02)
-    cells = max(1, math.ceil(duration / step))
-    index = np.minimum((track.times[told] / step).astype(int), cells - 1)
-    least, most = np.full(cells, np.inf), np.full(cells, -np.inf)
-    np.minimum.at(least, index, values[told])
-    np.maximum.at(most, index, values[told])
-    scale = 250 / (high - low)
-
-    def packed(rows: npt.NDArray[Any]) -> Bytes:
-        inside = np.clip((np.nan_to_num(rows, posinf=0, neginf=0) - low) * scale, 0, 250)
-        return np.where(np.isfinite(rows), np.round(inside), 255).astype(np.uint8)
-
-    return step, [packed(least), packed(most)]
-
-
-#: Tracks drawn as signals where a Mood has them: track, field, name, unit, range of the axis.
-SIGNALS: tuple[tuple[str, str, str, str, float, float], ...] = (
-    ("voice.activity", "level_db", "Sound level", "dB", -80.0, 0.0),
-)
-
-
 def _track(mood: Mood, name: str) -> Any:
     return mood.tracks.get(name)
 
@@ -179,7 +154,7 @@ def page_grid(mood: Mood) -> tuple[str, list[dict[str, Any]], list[dict[str, Any
             at += len(column)
         return start
 
-    subjects, signals = [], []
+    subjects = []
     faces = _track(mood, "face.quality")
     for subject in mood.subjects.values():
         columns = _columns(mood, subject, factor)
@@ -189,20 +164,7 @@ def page_grid(mood: Mood) -> tuple[str, list[dict[str, Any]], list[dict[str, Any
             if boxes:
                 entry["boxes"] = {"n": len(boxes[0]), "at": add(boxes)}
         subjects.append(entry)
-    for track, field, name, unit, low, high in SIGNALS:
-        tracks = _track(mood, track)
-        if tracks is None:
-            continue
-        for owner, one in tracks.items():
-            if field in one.fields and len(one.times) and np.isfinite(one[field]).any():
-                step, columns = _levels(one, field, mood.duration_s, low, high)
-                signals.append(
-                    {
-                        "track": track, "name": name, "unit": unit, "low": low, "high": high, "step": step,
-                        "subject": owner, "n": len(columns[0]), "at": add(columns),
-                    }
-                )  # fmt: skip
-                break
+    signals = packed_signals(mood, add)
     raw = np.concatenate(parts).astype(np.uint8).tobytes() if parts else b""
     return base64.b64encode(zlib.compress(raw, 9)).decode("ascii"), subjects, signals
 
@@ -224,6 +186,8 @@ def page_data(
     kinds = [s.kind for s in mood.streams]
     rate = next((s.rate_hz for s in mood.streams if s.kind == "picture" and s.rate_hz), None)
     kind = "image" if mood.still else "video" if "picture" in kinds else "audio" if "sound" in kinds else ""
+    if not kind and any(s["track"].startswith("body.") for s in signals):
+        kind = "signal"
     ids = list(mood.subjects)
     order = {name: i for i, name in enumerate(ids)}
     gaps = sorted(mood.gaps, key=lambda g: (g.start, order.get(g.subject, -1), g.modality, g.end))
@@ -233,8 +197,9 @@ def page_data(
         subjects.append(
             {
                 "id": subject.id,
-                "name": words.person_name(subject.id),
-                "short": words.person_short(subject.id),
+                "name": words.person_name(subject.id, mood.names),
+                "short": words.person_short(subject.id, mood.names),
+                "given": subject.id in mood.names,
                 "seen": len(subject.seen) > 0,
                 "told_s": round(total.told, 4),
                 "sums": story.sum_texts(mood, total),

@@ -86,10 +86,35 @@ def rests_on(mood: Mood) -> str:
         rows.append((dimension.capitalize(), _BASIS.get(basis, basis)))
     if mood.words:
         rows.append(("Words", "speech to text, unchecked" if _transcribed(mood) else "from the transcript given"))
+    base = mood.provenance.get("baseline")
+    if isinstance(base, Mapping):
+        when = words.moment_span(float(base["start_s"]), float(base["end_s"]), duration=mood.duration_s)
+        how = {"given": "as given", "calmest minute": "the calmest minute", "first minute": "the first minute"}
+        rows.append(("Baseline", f"{when}, {how.get(str(base['how']), base['how'])}"))
+    rows += [("Clocks", text) for text in _joins(mood)]
     if mood.clock == "order":
         rows.append(("Clock", "the text has no times; positions are sentences"))
     rows.append(("Not for", ", ".join(str(x) for x in fusion.get("not_for", ())) or "not stated"))
     return "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>\n" for k, v in rows)
+
+
+def _joins(mood: Mood) -> list[str]:
+    """How each stream of another clock was joined: ``ppg joined to picture by tap: +1.84 s, 12 ppm, ± 18 ms``."""
+    found = mood.provenance.get("joins")
+    told = []
+    for join in found if isinstance(found, Sequence) else ():
+        if not isinstance(join, Mapping) or join.get("how") == "same file":
+            continue
+        error = join.get("error_ms")
+        sure = (
+            f"±{words.NBSP}{error:.0f}{words.NBSP}ms" if isinstance(error, (int, float)) else "nobody can tell how well"
+        )
+        told.append(
+            f"{join.get('stream')} joined to {join.get('onto')} by {join.get('how')}: "
+            f"{words.signed(float(join.get('offset_s', 0)))}{words.NBSP}s, "
+            f"{float(join.get('drift_ppm', 0)):.0f}{words.NBSP}ppm, {sure}"
+        )
+    return told
 
 
 def _transcribed(mood: Mood) -> bool:

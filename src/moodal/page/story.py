@@ -11,6 +11,7 @@ import numpy as np
 
 from moodal.core.clock import Timeline
 from moodal.core.mood import Mood, SubjectMood
+from moodal.core.summary import against_baseline
 
 from . import words
 
@@ -101,7 +102,7 @@ def stretches(mood: Mood, segments: Sequence[dict[str, Any]]) -> list[Stretch]:
     least = max(LEAST_SHARE * mood.duration_s, LEAST_S)
     found: list[Stretch] = []
     for segment in segments:
-        labels = tuple(sorted(segment["label_set"])) or _pole(segment["valence"])
+        labels = tuple(sorted(segment["label_set"])) or _pole(segment["valence"]) or _side(segment)
         start, end = segment["start_s"], segment["end_s"]
         if found and set(found[-1].labels) == set(labels) and abs(found[-1].end - start) < 1e-6:
             found[-1] = Stretch(found[-1].start, end, found[-1].labels)
@@ -115,6 +116,12 @@ def _pole(valence: dict[str, Any]) -> tuple[str, ...]:
     if valence["low"] is None or valence["low"] <= 0 <= valence["high"]:
         return ()
     return ("a pleasant state",) if valence["low"] > 0 else ("an unpleasant state",)
+
+
+def _side(segment: dict[str, Any]) -> tuple[str, ...]:
+    """Where arousal alone is told: the side of the baseline that the whole interval is on."""
+    against = against_baseline(segment)
+    return (f"arousal {against} their own baseline",) if against in ("above", "below") else ()
 
 
 def fused_gaps(mood: Mood, subject: SubjectMood) -> list[FusedGap]:
@@ -157,8 +164,8 @@ def utterances(mood: Mood) -> list[int]:
 
 
 def _verb(subject: str) -> str:
-    comma = "," if subject in ("voice", "body") else ""
-    return f"{comma} shows " if subject == "text" else f"{comma} displays "
+    comma = "," if subject == "voice" else ""
+    return f"{comma} shows " if subject in ("text", "body") else f"{comma} displays "
 
 
 def _main_reasons(mood: Mood, gaps: Sequence[FusedGap], most: int = 3) -> list[str]:
@@ -204,6 +211,8 @@ def _sentence(mood: Mood, subject: SubjectMood, summary: dict[str, Any]) -> tupl
                 f": {words.length_text(mood.duration_s)} is too short to name a state; the tracks show what is told.",
             )
         lasting = "" if mood.clock == "order" and mood.duration_s < 30 else f" for {least} or longer"
+        if not np.isfinite(subject.valence[:, 0]).any() and not subject.label_set[mood.scheme].any():
+            return (f"{_verb(subject.id)}arousal about their own baseline: neither above nor below it{lasting}.",)
         return (f"{_verb(subject.id)}no state that one or two labels tell{lasting}.",)
     kept = sorted(sorted(named, key=lambda s: (s.start - s.end, s.start))[:MAX_STATES], key=lambda s: s.start)
     more = len(named) - len(kept)
@@ -275,6 +284,10 @@ def _notes(mood: Mood) -> tuple[str, ...]:
         ]
         only = f" {words.joined(rest).capitalize()} only." if rest else ""
         notes.append(f"No face was found in {'this picture' if mood.still else length}.{only}")
+    if any(
+        np.any(s.support.get("body", 0) > 0) and not np.isfinite(s.valence[:, 0]).any() for s in mood.subjects.values()
+    ):
+        notes.append("Whether a state was pleasant, or which emotion it was, body signals do not tell.")
     if "picture" in kinds and "sound" not in kinds and not mood.still:
         notes.append("No sound in this file.")
     if "sound" in kinds and "voice" in mood.modalities and not _any_support(mood, "voice"):
@@ -304,9 +317,12 @@ def _cannot(mood: Mood) -> tuple[str | Who, ...]:
     for i, (subject, total, _) in enumerate(named):
         if i:
             parts.append(" and " if i == len(named) - 1 and rest <= 0 else ", ")
-        name = words.person_name(subject.id)
+        name = words.person_name(subject.id, mood.names)
         whole = "the whole" if total.told <= 0 else _span_text(mood, total)
-        parts += [f"{whole} of ", Who(name if len(subject.seen) else name[:1].lower() + name[1:], subject.id)]
+        parts += [
+            f"{whole} of ",
+            Who(name if len(subject.seen) or subject.id in mood.names else name[:1].lower() + name[1:], subject.id),
+        ]
     if rest > 0:
         parts.append(f" and parts of {words.plural(rest, 'more person')}")
     clauses = _main_reasons(mood, [g for _, _, gaps in missing for g in gaps])

@@ -7,7 +7,7 @@ missing is not told.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from moodal.core.track import GAP_REASONS
 
@@ -141,16 +141,22 @@ def set_text(labels: Sequence[str]) -> str:
     return "unclear" if len(labels) > 3 else joined(list(labels), "or")
 
 
-def person_name(subject: str) -> str:
-    """The name beside the mark: ``Person 1``, ``A voice, nobody seen``, ``The text``."""
-    fixed = {"voice": "A voice, nobody seen", "body": "A body, nobody seen", "text": "The text", "": "The recording"}
+def person_name(subject: str, names: Mapping[str, str] | None = None) -> str:
+    """The name beside the mark: the one somebody gave, ``Person 1``, ``A voice, nobody seen``, ``The wearer``."""
+    if names and subject in names:
+        return " ".join(names[subject].split())
+    fixed = {"voice": "A voice, nobody seen", "body": "The wearer", "text": "The text", "": "The recording"}
     if subject in fixed:
         return fixed[subject]
     return f"Person{NBSP}{subject[1:]}" if subject[:1] == "p" and subject[1:].isdigit() else subject
 
 
-def person_short(subject: str) -> str:
-    """The name where there is little room: ``P1``, ``Voice``, ``Text``."""
+def person_short(subject: str, names: Mapping[str, str] | None = None) -> str:
+    """The name where there is little room: the one somebody gave, ``P1``, ``Voice``, ``Text``."""
+    if names and subject in names:
+        return person_name(subject, names)
+    if subject == "body":
+        return "Wearer"
     return subject.upper() if subject[:1] == "p" and subject[1:].isdigit() else subject.capitalize()
 
 

@@ -132,6 +132,7 @@ class FaceExtractor:
         self._next = -np.inf
         self._held: tuple[float, float, Frame] | None = None  # the last frame so far: read with the next one
         self._scale = 1.0
+        self._live = bool(context.options.get("live"))
         self._until: float | None = None
         self._past: list[tuple[float, float, str]] = []  # stretches so far, for people who come later
         self._worker = ThreadPoolExecutor(1)
@@ -150,11 +151,16 @@ class FaceExtractor:
         for (time, end, frame), (_, _, following) in pairwise(kept):
             notes += self.tracker.push(frame, time, end, following)
         self._held = kept[-1] if kept else None
+        if self._live and self._held is not None:
+            # Nobody knows when the next frame comes: this one is read at once.
+            time, end, frame = self._held
+            notes += self.tracker.push(frame, time, end)
+            self._held = None
         self._hand_over(notes)
         self._scale = chunk.scale
         done: list[Piece] = []
         # Never far behind: two chunks of crops are all that may wait.
-        while self._waiting and (self._waiting[0].done() or len(self._waiting) > 2):
+        while self._waiting and (self._live or self._waiting[0].done() or len(self._waiting) > 2):
             done += self._waiting.popleft().result()
         return done
 

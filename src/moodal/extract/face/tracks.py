@@ -36,7 +36,7 @@ TRACKS = (
         "action_units",
         tuple(Field(au, "", 0.0, 1.0, f"{about}; approximate") for au, (_, about) in ACTION_UNITS.items()),
         "FACS (Ekman, Friesen and Hager 2002), by a written table from blendshapes",
-        "approximate; AU05, AU06, AU09 and AU15 are left out because this net does not measure them",
+        "approximate; AU06 and AU09 are left out because this net does not measure them",
     ),
     _spec(
         "pose",

@@ -17,7 +17,7 @@ from moodal.dsp.egemaps_spectrum import HOP, power_spectra, spectral_descriptors
 from moodal.dsp.formant import formants
 from moodal.dsp.pitch import CANDIDATES, FFT_SIZE, Path, magnitude_spectra, pitch_candidates, semitones
 from moodal.dsp.pitch import FRAME as LONG
-from moodal.dsp.pitch_periods import REACH, jitter_shimmer
+from moodal.dsp.pitch_periods import LEAD, REACH, jitter_shimmer
 from moodal.dsp.sound import frames
 
 __all__ = ["BLOCK_HOPS", "COLUMNS", "CONTEXT", "DELAY", "Descriptors", "Rows", "descriptors", "track_functionals"]
@@ -34,7 +34,10 @@ _FAINT = 1e-3
 
 @dataclass(frozen=True)
 class Rows:
-    """Finished frames: ``values (n, 26)`` smoothed descriptors, ``f0 (n,)`` Hz (NaN: unvoiced), ``voicing (n,)``."""
+    """Finished frames: ``values (n, 26)`` smoothed descriptors, ``f0 (n,)`` Hz (NaN: unvoiced), ``voicing (n,)``.
+
+    ``voicing`` is NaN where the sound ends before the pitch's window does.
+    """
 
     values: FloatArray
     f0: FloatArray
@@ -54,30 +57,34 @@ class Descriptors:
 
     def _begin(self) -> None:
         self._before: npt.NDArray[np.float32] | None = None
-        self._sound = np.zeros(0, np.float32)
+        self._sound = np.zeros(LEAD, np.float32)  # from `LEAD` before the first frame that waits
         self._spectral = np.zeros((0, 11), np.float32)
+        self._fits = np.zeros(0, bool)
         self._magnitude = np.zeros((0, FFT_SIZE // 2 + 1), np.float32)
         self._raw = np.full((1, COLUMNS), np.nan, np.float32)
         self._held: tuple[FloatArray, FloatArray] = (np.zeros(0), np.zeros(0))
 
-    def push(self, sound: npt.NDArray[np.float32], count: int) -> Rows:
-        """Take ``count`` frames whose first begins at ``sound[0]``; give those that are finished.
+    def push(self, sound: npt.NDArray[np.float32], fits: npt.NDArray[np.bool_]) -> Rows:
+        """Take frames whose first begins at ``sound[0]``; give those that are finished.
 
-        ``sound`` holds at least the frames themselves and, where there is any, `CONTEXT` samples from
-        the last one's start.
+        ``fits (n,)`` says for each whether the pitch's window of 60 ms is sound throughout; the 20 ms
+        of the other descriptors always are. ``sound`` holds `CONTEXT` samples from the last frame's
+        start, zeros where there are none.
         """
+        count = len(fits)
         short = frames(sound[: (count - 1) * HOP + SHORT], SHORT, HOP)
         power = power_spectra(short)
         spectral = spectral_descriptors(short, power, self._before)
         self._before = power[-1]
         magnitude, level = magnitude_spectra(frames(sound[: (count - 1) * HOP + LONG], LONG, HOP))
-        heard = level > _FAINT
+        heard = (level > _FAINT) & fits
         hz = np.full((count, CANDIDATES), np.nan)
         score = np.zeros((count, CANDIDATES))
         if heard.any():
             hz[heard], score[heard] = pitch_candidates(magnitude[heard])
-        self._sound = np.concatenate([self._sound[: len(self._spectral) * HOP], sound])
+        self._sound = np.concatenate([self._sound[: LEAD + len(self._spectral) * HOP], sound])
         self._spectral = np.concatenate([self._spectral, spectral])
+        self._fits = np.concatenate([self._fits, fits])
         self._magnitude = np.concatenate([self._magnitude, magnitude])
         return self._finish(*self._path.push(hz, score), last=False)
 
@@ -89,6 +96,7 @@ class Descriptors:
 
     def _finish(self, f0: FloatArray, voicing: FloatArray, *, last: bool) -> Rows:
         n = len(f0)
+        voicing = np.where(self._fits[:n], voicing, np.nan)
         raw = np.full((n, COLUMNS), np.nan, np.float32)
         raw[:, UNVOICED] = self._spectral[:n, :10]
         raw[:, LEVEL] = self._spectral[:n, 10]
@@ -97,13 +105,14 @@ class Descriptors:
             raw[voiced, VOICED] = self._voiced(voiced, f0[voiced])
         self._sound = self._sound[n * HOP :]
         self._spectral = self._spectral[n:]
+        self._fits = self._fits[n:]
         self._magnitude = self._magnitude[n:]
         return self._smooth(raw, f0, voicing, last=last)
 
     def _voiced(self, at: npt.NDArray[np.int64], hz: FloatArray) -> FloatArray:
         """The 15 descriptors of voiced frames ``at`` among those waiting."""
-        resonance = formants(self._sound[at[:, None] * HOP + np.arange(SHORT)], 3, as_opensmile=True)
-        jitter, shimmer = jitter_shimmer(self._sound, at * HOP, hz)
+        resonance = formants(self._sound[LEAD + at[:, None] * HOP + np.arange(SHORT)], 3, as_opensmile=True)
+        jitter, shimmer = jitter_shimmer(self._sound, LEAD + at * HOP, hz)
         hnr, h1_h2, h1_a3, amplitude = harmonic_descriptors(self._magnitude[at], hz, resonance[:, :, 0])
         by_formant = np.concatenate([resonance, amplitude[:, :, None]], axis=2).reshape(len(at), 9)
         return np.column_stack([semitones(hz), jitter, shimmer, hnr, h1_h2, h1_a3, by_formant])
@@ -132,11 +141,13 @@ def descriptors(samples: npt.NDArray[np.float32]) -> FloatArray:
     `moodal.dsp.egemaps` and the level in dBFS. Unvoiced is NaN.
     """
     chain = Descriptors()
-    total = max((len(samples) - LONG) // HOP + 1, 0)
+    total = max((len(samples) - SHORT) // HOP + 1, 0)
+    fits = np.arange(total) * HOP + LONG <= len(samples)
+    padded = np.concatenate([samples, np.zeros(CONTEXT, np.float32)])
     parts = []
     for first in range(0, total, BLOCK_HOPS):
-        count = min(BLOCK_HOPS, total - first)
-        parts.append(chain.push(samples[first * HOP : (first + count - 1) * HOP + CONTEXT], count))
+        last = min(first + BLOCK_HOPS, total)
+        parts.append(chain.push(padded[first * HOP : (last - 1) * HOP + CONTEXT], fits[first:last]))
     parts.append(chain.close())
     return np.concatenate([p.values for p in parts])
 

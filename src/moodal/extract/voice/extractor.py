@@ -12,7 +12,8 @@ from moodal.core.errors import UsageError
 from moodal.core.extractor import MeasureContext
 from moodal.core.stream import Chunk, SoundChunk
 from moodal.core.track import Piece, TrackSpec
-from moodal.dsp.pitch import FRAME as WINDOW
+from moodal.dsp.egemaps_spectrum import FRAME as SHORT
+from moodal.dsp.pitch import FRAME as LONG
 
 from .activity import FRAME, RATE_HZ
 from .blocks import BLOCK, BLOCK_FRAMES, SOUND, Block, Cutter
@@ -28,6 +29,8 @@ _HOP = BLOCK // BLOCK_HOPS
 _FRAME_OF_HOP = np.arange(BLOCK_HOPS) * _HOP // FRAME
 #: Missing sound shorter than this at either end is no gap of its own, s.
 _SLIVER_S = 0.1
+#: A block whose mean is further from 0 than this (-46 dBFS) has it taken off: it would pass for low frequencies.
+_OFFSET = 0.005
 #: Reason inside a turn where a frame's window does not fit.
 _SHORT = REASONS.index("too_short")
 
@@ -119,22 +122,26 @@ class VoiceExtractor:
         after = self._blocks[0] if self._blocks else None
         sound = np.concatenate([block.samples, after.samples[:CONTEXT] if after else np.zeros(CONTEXT, np.float32)])
         state = np.concatenate([block.state, after.state[:CONTEXT] if after else np.full(CONTEXT, 3, np.uint8)])
-        usable = near & self._fits(state)[:count]
+        offset = float(block.samples.sum(dtype=np.float64)) / max(int((block.state == SOUND).sum()), 1)
+        if abs(offset) > _OFFSET:
+            sound = np.where(state == SOUND, sound - np.float32(offset), np.float32(0))
+        usable = near & self._fits(state, SHORT)[:count]
+        fits = self._fits(state, LONG)
         edges = np.concatenate([[0], np.flatnonzero(np.diff(usable)) + 1, [count]])
         for a, b in pairwise(edges):
             if usable[a]:
                 self._labels.append(label[a:b])
                 self._running += b - a
-                self._tell(self._chain.push(sound[a * _HOP : (b - 1) * _HOP + CONTEXT], int(b - a)))
+                self._tell(self._chain.push(sound[a * _HOP : (b - 1) * _HOP + CONTEXT], fits[a:b]))
             else:
                 self._end_run()
                 self._skip(np.where(near[a:b] & (label[a:b] == SPEECH), _SHORT, label[a:b]))
 
-    def _fits(self, state: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-        """Which steps' windows are sound throughout."""
+    def _fits(self, state: npt.NDArray[np.uint8], window: int) -> npt.NDArray[np.bool_]:
+        """At which steps ``window`` samples are sound throughout."""
         broken = np.concatenate([[0], np.cumsum(state != SOUND)])
         at = np.arange(BLOCK_HOPS) * _HOP
-        return np.asarray(broken[at + WINDOW] == broken[at])
+        return np.asarray(broken[at + window] == broken[at])
 
     def _end_run(self) -> None:
         if self._running:
@@ -150,13 +157,21 @@ class VoiceExtractor:
         label, self._labels = waiting[:n], [waiting[n:]]
         start = self._cutter.start or 0
         times = (start + (self._hop + np.arange(n)) * _HOP) / RATE_HZ
-        quality = np.clip(rows.voicing, 0, 1).astype(np.float32)
-        pitch = np.column_stack([rows.f0, rows.voicing]).astype(np.float32)
-        for spec, values in ((EGEMAPS, rows.values), (PITCH, pitch)):
-            if spec.name in self._wanted:
-                self._ledgers[spec.name].told()
-                gaps = self._ledgers[spec.name].take()
-                self._pieces.append(Piece(spec.name, SUBJECT, times, values, quality, gaps))
+        quality = np.clip(np.nan_to_num(rows.voicing), 0, 1).astype(np.float32)
+        if EGEMAPS.name in self._wanted:
+            ledger = self._ledgers[EGEMAPS.name]
+            ledger.told()
+            self._pieces.append(Piece(EGEMAPS.name, SUBJECT, times, rows.values, quality, ledger.take()))
+        if PITCH.name in self._wanted:
+            pitch = np.column_stack([rows.f0, rows.voicing]).astype(np.float32)
+            known = np.isfinite(rows.voicing)
+            for a, b in pairwise(np.concatenate([[0], np.flatnonzero(np.diff(known)) + 1, [n]])):
+                ledger = self._ledgers[PITCH.name]
+                if known[a]:
+                    ledger.told()
+                    self._pieces.append(Piece(PITCH.name, SUBJECT, times[a:b], pitch[a:b], quality[a:b], ledger.take()))
+                else:
+                    ledger.missing(self._time(self._hop + int(a)), self._time(self._hop + int(b)), "too_short")
         self._hop += n
         self._pieces += self._windows.push(rows.values, label, self._time)
 

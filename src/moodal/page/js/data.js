@@ -58,10 +58,7 @@ let GAPS = [], WORDS = [], EVENTS = [], SUMMARY = null;
 
 function load(bytes) {
   DATA.subjects.forEach((s, i) => unpack(bytes, s, i));
-  for (const signal of DATA.signals) {
-    signal.min = column(bytes, signal.at, signal.n);
-    signal.max = column(bytes, signal.at + signal.n, signal.n);
-  }
+  for (const signal of DATA.signals) loadSignal(bytes, signal);
   const g = DATA.gaps;
   for (let i = 0; i < g.s.length; i++) {
     const gap = { start: g.a[i] / 1000, end: g.b[i] / 1000, m: g.m[i], s: g.s[i], reason: g.r[i] };
@@ -88,7 +85,7 @@ function utter() {
   });
 }
 
-/** Where j and k stop: each change of label set among the stretches, each edge of a gap in the answer. */
+/** Where j and k stop: each change of label set among the stretches, each edge of a gap in the answer, each skin response. */
 function findEvents() {
   const at = new Map();
   SUMMARY.subjects.forEach((subject, s) => {
@@ -98,6 +95,11 @@ function findEvents() {
       if (gap.end < DATA.duration) at.set(gap.end, s);
     }
   });
+  for (const signal of DATA.signals) {
+    if (signal.wave || !signal.marks) continue;
+    const owner = Math.max(DATA.subjects.findIndex((x) => x.id === signal.subject), 0);
+    for (const t of signal.marks.times) at.set(t, owner);
+  }
   EVENTS = [...at.keys()].sort((a, b) => a - b);
 }
 
@@ -124,9 +126,18 @@ const setText = (labels) => (labels.length > 3 ? "unclear" : listed(labels, "or"
 /** "sad" for sadness; the first letters, or the whole word where it is short. */
 const shortLabel = (label) => label.slice(0, 3);
 
+/** Where arousal alone is told (body signals): above, below or about the person's own baseline. */
+function sideAt(s, i) {
+  const a = s.valence[0][i] ? null : dimension(s, "arousal", i);
+  return a && (a[1] > 0 ? "above" : a[2] < 0 ? "below" : "about");
+}
+
 function stateText(s, i) {
   if (!s.told[i]) return "we cannot tell";
-  if (!s.size[i]) return K ? "label not told" : "valence and arousal only";
+  if (!s.size[i]) {
+    const side = sideAt(s, i);
+    return side ? `${side} this person’s baseline` : K ? "label not told" : "valence and arousal only";
+  }
   return setText(labelsAt(s, i).map(([name]) => name));
 }
 

@@ -43,12 +43,16 @@ function setWords(ctx, labels, x0, x1, height, colour, slim) {
   return undefined;
 }
 
+/** Codes of a lane in which arousal alone is told, beside label sets, told without labels (-1) and not told (-2). */
+const SIDES = { about: -3, above: -4, below: -5 };
+
 /** Label-set lane: strength is the size of the set; sets of two and more have an edge. */
 function paintLane(ctx, s, view, slim = false) {
   const { width, height } = view, list = slots(s, view.from, view.to, width);
-  for (const [mask, x0, x1, first] of runs(list, (i) => (s.size[i] ? s.mask[i] : s.told[i] ? -1 : -2))) {
+  for (const [mask, x0, x1, first] of runs(list, (i) => (s.size[i] ? s.mask[i] : s.told[i] ? SIDES[sideAt(s, i)] ?? -1 : -2))) {
     if (mask === -2) continue;
-    const size = mask === -1 ? 9 : s.size[list.rep[first]];
+    const side = mask < -2 ? Object.keys(SIDES).find((name) => SIDES[name] === mask) : "";
+    const size = side ? (side === "about" ? 2 : 1) : mask === -1 ? 9 : s.size[list.rep[first]];
     ctx.fillStyle = withAlpha(hue(s.index), strength(size));
     ctx.fillRect(x0, 0, x1 - x0, height);
     if (size > 1 && x1 - x0 >= 3) {
@@ -64,7 +68,10 @@ function paintLane(ctx, s, view, slim = false) {
       ctx.fillStyle = sheet.paper;
       ctx.fillRect(x1 - 0.5, 0, 0.5, height);
     }
-    if (mask === -1) { if (x1 - x0 > 90) setWords(ctx, ["label not told"], x0, x1, height, sheet.ink, slim); }
+    if (side) {
+      const text = [`${side} this person’s baseline`, `${side} baseline`, side].find((x) => 6.4 * sheet.rem * x.length < x1 - Math.max(x0, 0) - 12);
+      if (text) setWords(ctx, [text], x0, x1, height, size === 1 ? sheet.paper : sheet.ink, slim);
+    } else if (mask === -1) { if (x1 - x0 > 90) setWords(ctx, ["label not told"], x0, x1, height, sheet.ink, slim); }
     else if (x1 - Math.max(x0, 0) > 9) {
       const labels = labelsAt(s, list.rep[first]).map(([name]) => name);
       setWords(ctx, labels, x0, x1, height, size === 1 ? sheet.paper : sheet.ink, slim);
@@ -227,29 +234,4 @@ function paintSupport(ctx, s, view, m) {
   }
   ctx.stroke();
   ctx.setLineDash([]);
-}
-
-/** A measured signal as its minimum and maximum in each pixel; nothing is drawn where nothing was measured. */
-function paintSignal(ctx, signal, view, colour) {
-  const { from, to, width, height } = view, per = width / (to - from);
-  ctx.fillStyle = sheet.line;
-  ctx.fillRect(0, height - 1, width, 1);
-  ctx.fillStyle = colour;
-  const y = (x) => height - 2 - (x / 250) * (height - 4);
-  const n = Math.ceil(width);
-  let before = null;
-  for (let j = 0; j < n; j++) {
-    const t = from + j / per, a = Math.floor(t / signal.step + 1e-9), b = Math.max(a + 1, Math.ceil((t + 1 / per) / signal.step - 1e-9));
-    let least = 256, most = -1;
-    for (let i = Math.max(a, 0); i < Math.min(b, signal.n); i++) {
-      if (signal.min[i] === NONE) continue;
-      least = Math.min(least, signal.min[i]);
-      most = Math.max(most, signal.max[i]);
-    }
-    if (most < 0) { before = null; continue; }
-    let top = y(most), bottom = y(least);
-    if (before) { top = Math.min(top, before[1]); bottom = Math.max(bottom, before[0]); }
-    ctx.fillRect(j, top - 0.6, 1, Math.max(bottom - top, 0) + 1.2);
-    before = [y(most), y(least)];
-  }
 }

@@ -26,6 +26,11 @@ function buildNow() {
   fill($("now"), nowParts.tabs || el("p", { class: "when" }, nowParts.at, nowParts.who), nowParts.state, nowParts.means,
     scale("valence", "unpleasant", "pleasant"), scale("arousal", "calm", "activated"),
     el("div", { class: "restsbar" }, el("span", { class: "what" }, "Rests on"), el("div", {}, nowParts.shares, nowParts.shareWords)), nowParts.quote);
+  if (bodyOnly()) {
+    nowParts.lately = el("div", { class: "lately" });
+    fill($("plane"), el("p", { class: "when" }, el("b", {}, `Last ${lengthText(LATELY_S)} before the cursor`)), nowParts.lately);
+    return;
+  }
   nowParts.canvas = el("canvas", { role: "img", "aria-label": "Plane of valence and arousal" });
   fill($("plane"), el("p", { class: "when" }, el("b", {}, "Valence and arousal"), el("span", { class: "trailtext" }, DATA.still || ordered() ? "" : " last 20 s")),
     el("div", { class: "planebox" }, nowParts.canvas,
@@ -41,6 +46,7 @@ function meaning(s, i) {
     return gap ? `${capital(gap.why)}.` : "Nothing was measured here.";
   }
   const labels = labelsAt(s, i);
+  if (!labels.length && sideAt(s, i)) return "Arousal only. Exercise, heat, caffeine or speech can do the same.";
   if (!labels.length) return "";
   const scores = labels.length > 3 ? listed(labels.map(([name]) => name), "or")
     : labels.map(([name, score]) => `${name} ${shareText(score)}`).join(", ");
@@ -107,8 +113,56 @@ function showShares(rests) {
   say(nowParts.shareWords, rests.map(([name, weight]) => `${name} ${shareText(weight)}`).join(", "));
 }
 
+const LATELY_S = 300;
+/** Where body signals are all there is, valence is never told and a plane would stay empty. */
+const bodyOnly = () => DATA.signals.some((x) => x.track.startsWith("body.")) && !DATA.subjects.some((s) => s.has.valence);
+
+/** What the heart and the skin did in the last minutes: means with their range, rates, and how much of it was good. */
+function showLately() {
+  const to = Math.max(state.t, 1), from = Math.max(0, to - LATELY_S), rows = [];
+  const range = (signal) => {
+    let sum = 0, n = 0, least = 255, most = 0;
+    for (let i = Math.floor(from / signal.step); i < Math.min(to / signal.step, signal.n); i++) {
+      if (signal.min[i] === NONE) continue;
+      sum += (signal.min[i] + signal.max[i]) / 2;
+      n++;
+      least = Math.min(least, signal.min[i]);
+      most = Math.max(most, signal.max[i]);
+    }
+    const level = (x) => signalNumber(signal, signalLevel(signal, [x], 0));
+    return n ? [level(sum / n), `${level(least)} to ${level(most)}${NBSP}${shortUnit(signal)}`, n] : null;
+  };
+  for (const name of ["Heart rate", "RMSSD", "Breathing", "Temperature"]) {
+    const signal = DATA.signals.find((x) => x.name === name);
+    if (!signal) continue;
+    const told = range(signal);
+    if (name !== "RMSSD") rows.push([name, ...(told || ["", "not told"])]);
+    else {
+      // RMSSD is itself of the last minutes: its value now, not a mean of means.
+      const k = clamp(Math.floor(state.t / signal.step), 0, signal.n - 1), now = signal.min[k];
+      rows.push([name, now === NONE ? "" : signalNumber(signal, signalLevel(signal, [now], 0)), now === NONE ? "withheld" : "ms"]);
+    }
+  }
+  const skin = DATA.signals.find((x) => x.track === "body.eda");
+  if (skin) {
+    const told = range(skin), minutes = told ? (told[2] * skin.step) / 60 : 0;
+    rows.push(["Skin responses", minutes >= 0.5 ? (marksIn(skin, from, to).length / minutes).toFixed(1) : "", minutes >= 0.5 ? "per min" : "not told"]);
+  }
+  const heart = DATA.signals.find((x) => x.wave) || DATA.signals.find((x) => x.track === "body.heart");
+  if (heart) {
+    let good = 0, n = 0;
+    for (let t = from; t < to; t++) { n++; good += heart.min[clamp(Math.floor(t / heart.step), 0, heart.n - 1)] !== NONE && gradeAt(heart, t) === 2; }
+    rows.push(["Signal good", `${Math.round((100 * good) / Math.max(n, 1))}${NBSP}%`, "of the time"]);
+  }
+  const key = rows.join("|");
+  if (nowParts.shownLately === key) return;
+  nowParts.shownLately = key;
+  fill(nowParts.lately, rows.map(([name, value, rest]) => el("p", {}, el("span", { class: "what" }, name), el("span", {}, el("b", {}, value), ` ${rest}`))));
+}
+
 /** The plane: fading trail of 20 s, the two intervals as a box, other persons dashed. */
 function drawPlane() {
+  if (nowParts.lately) return void showLately();
   const box = nowParts.canvas.parentElement, width = box.clientWidth, height = box.clientHeight;
   if (!width) return;
   const ctx = context(nowParts.canvas, width, height), x = (v) => width / 2 + (v * (width - 8)) / 2, y = (a) => height / 2 - (a * (height - 8)) / 2;

@@ -21,6 +21,13 @@ function buildStage() {
   record.wave = DATA.signals.find((x) => x.track === "voice.activity");
   record.frame = el("div", { class: `frame ${kind || "text"}` });
   fill($("record"), record.frame);
+  if (kind === "signal") {
+    record.signal = DATA.signals.find((x) => x.wave) || DATA.signals.find((x) => x.track === "body.heart") || DATA.signals.find((x) => x.row);
+    record.waveCanvas = el("canvas", { role: "img", "aria-label": `${record.signal.name} around the cursor` });
+    record.waveNote = el("span", { class: "wavenote" });
+    record.frame.append(record.waveCanvas, record.waveNote);
+    return;
+  }
   if (!kind) {
     record.lines = el("div", { class: "textrecord", tabindex: 0, role: "region", "aria-label": "The text" });
     record.frame.append(record.lines);
@@ -121,9 +128,38 @@ function boxAt(s, t) {
   return c.map((values) => (values[j] === NONE ? values[i] : values[i] * (1 - mix) + values[j] * mix) / 250);
 }
 
+/** A wave 12 s around the cursor with its beats and the ms between them; another signal, 5 min around it. */
+function drawPulse() {
+  const width = record.frame.clientWidth, height = record.frame.clientHeight, signal = record.signal;
+  if (!width) return;
+  const span = Math.min(signal.wave ? 12 : 300, DATA.duration), from = clamp(state.t - span / 2, 0, Math.max(0, DATA.duration - span));
+  const ctx = context(record.waveCanvas, width, height), per = width / span, top = 26 * sheet.rem, foot = signal.wave && signal.marks ? 26 * sheet.rem : 6;
+  const owner = DATA.subjects.length === 1 ? 0 : Math.max(DATA.subjects.findIndex((x) => x.id === signal.subject), 0);
+  say(record.waveNote, `${signal.name.toLowerCase()}, ${lengthText(span)} around the cursor${signal.wave && signal.marks ? "; ms between beats" : ""}`);
+  ctx.save();
+  ctx.translate(0, top);
+  paintSignal(ctx, signal, { from, to: from + span, width, height: height - top - foot }, hue(owner));
+  ctx.restore();
+  if (signal.wave && signal.marks) {
+    const times = marksIn(signal, from, from + span);
+    font(ctx, 11);
+    ctx.fillStyle = sheet.ink2;
+    ctx.textAlign = "center";
+    for (let i = 1; i < times.length; i++) {
+      const ms = Math.round((times[i] - times[i - 1]) * 1000), x = ((times[i] + times[i - 1]) / 2 - from) * per;
+      // Two beats with a gap between them have no interval.
+      if (ms <= 2500 && (times[i] - times[i - 1]) * per > 26) ctx.fillText(String(ms), x, height - 14 * sheet.rem);
+    }
+    ctx.textAlign = "left";
+  }
+  ctx.fillStyle = sheet.ink;
+  ctx.fillRect(clamp((state.t - from) * per, 0, width - 1.5), 0, 1.5, height);
+}
+
 /** Sound as a wave, 12 s around the cursor, from the stored level. */
 function drawWave() {
   if (!record.waveCanvas) return;
+  if (record.signal) return void drawPulse();
   const width = record.frame.clientWidth, height = record.frame.clientHeight;
   if (!width) return;
   const ctx = context(record.waveCanvas, width, height), signal = record.wave, span = Math.min(12, DATA.duration);

@@ -20,7 +20,7 @@ function nameOf(index) {
 
 /** The name where there is little room: a voice's "nobody seen" stands below it. */
 function gutterName(s) {
-  return state.names[s.index] || (/^p\d+$/.test(s.id) ? s.name : s.id === "text" ? s.name : capital(s.id));
+  return state.names[s.index] || (s.given || /^p\d+$/.test(s.id) ? s.name : s.id === "text" ? s.name : s.id === "body" ? s.short : capital(s.id));
 }
 
 function seek(t, { page = true } = {}) {

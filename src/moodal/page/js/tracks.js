@@ -4,16 +4,16 @@ const HEIGHTS = { lane: 38, slim: 20, dimension: 58, support: 20, said: 36, sign
 const tracks = { rows: [], width: 0 };
 
 const uncalibrated = (told, not) => (DATA.calibrated ? told : not);
-const NOT_TOLD = {
-  valence: "not told: nothing in this recording shows whether a state is pleasant",
+const NOT_TOLD = () => ({
+  valence: bodyOnly() ? "not told: body signals do not show whether a state is pleasant" : "not told: nothing in this recording shows whether a state is pleasant",
   arousal: "not told: nothing in this recording shows how activated a state is",
-};
+});
 
 /** Every row of one subject in full, top to bottom. */
 function rowsOf(s) {
   const rows = [{
     kind: "lane", s, height: HEIGHTS.lane, title: phone() ? "Label set" : gutterName(s), mark: phone() ? undefined : s.index,
-    sub: phone() ? uncalibrated(`at 90${NBSP}%`, "not calibrated") : !s.seen && s.id !== "text" ? "nobody seen" : uncalibrated(`label set at 90${NBSP}%`, "set, not calibrated"),
+    sub: !s.has.classes && !s.has.valence ? "arousal" : phone() ? uncalibrated(`at 90${NBSP}%`, "not calibrated") : !s.seen && s.id !== "text" ? "nobody seen" : uncalibrated(`label set at 90${NBSP}%`, "set, not calibrated"),
     paint: (ctx, view) => paintLane(ctx, s, view), gaps: s.gaps.all,
   }];
   if (K && s.has.classes) {
@@ -27,23 +27,26 @@ function rowsOf(s) {
     rows.push({
       kind: "dimension", dimension: name, s, height: told ? HEIGHTS.dimension : 28, title: capital(name),
       sub: told ? uncalibrated(`90${NBSP}% band`, "band, not calibrated") : "not told", axis: told ? [high, low] : [],
-      paint: (ctx, view) => (told ? paintDimension(ctx, s, view, name) : hatch(ctx, 0, view.width, 0, view.height, NOT_TOLD[name]) || null),
+      paint: (ctx, view) => (told ? paintDimension(ctx, s, view, name) : hatch(ctx, 0, view.width, 0, view.height, NOT_TOLD()[name]) || null),
       gaps: told ? untold(s, name) : [], quiet: true,
     });
   }
   rows.push({ kind: "heading", s, title: "Rests on", sub: "height is weight, dashed is poor signal", height: 0 });
-  MODALITIES.forEach((name, m) => rows.push({
+  // What a wristband never had is in the list of gaps; three hatched rows would say no more.
+  const never = (m) => bodyOnly() && s.gaps[m].length === 1 && s.gaps[m][0].reason === "no_stream";
+  MODALITIES.forEach((name, m) => never(m) || rows.push({
     kind: "support", m, s, height: HEIGHTS.support, title: capital(name), paint: (ctx, view) => paintSupport(ctx, s, view, m),
     gaps: s.gaps[m],
   }));
   if (WORDS.length) rows.push({ kind: "said", s, height: HEIGHTS.said, title: "Said", sub: wordsSource(), paint: () => {} });
   for (const signal of DATA.signals) {
     const owner = DATA.subjects.findIndex((x) => x.id === signal.subject);
-    if (owner >= 0 && owner !== s.index) continue;
+    if (!signal.row || (owner >= 0 && owner !== s.index)) continue;
     rows.push({
       kind: "signal", signal, s, height: HEIGHTS.signal, title: signal.name, sub: signal.unit,
-      axis: [String(signal.high), signed(signal.low).replace(/\.00$/, "")],
-      paint: (ctx, view) => paintSignal(ctx, signal, view, owner < 0 ? sheet.ink2 : hue(owner)),
+      axis: signal.wave ? [] : [signalNumber(signal, signal.high), signalNumber(signal, signal.low)],
+      paint: (ctx, view) => paintSignal(ctx, signal, view, owner < 0 && DATA.subjects.length > 1 ? sheet.ink2 : hue(Math.max(owner, 0))),
+      gaps: signal.gaps,
     });
   }
   return rows;
@@ -94,7 +97,7 @@ function rowSentence(row) {
   const s = row.s, who = nameOf(s.index), summary = SUMMARY.subjects[s.index];
   const missing = s.cannot_s > 0.05 ? `we cannot tell for ${lengthText(s.cannot_s)} of ${lengthText(DATA.duration)}` : "told throughout";
   if (row.kind === "dimension") {
-    if (!s.has[row.dimension]) return `${who}, ${row.dimension}: ${NOT_TOLD[row.dimension]}.`;
+    if (!s.has[row.dimension]) return `${who}, ${row.dimension}: ${NOT_TOLD()[row.dimension]}.`;
     const told = s[row.dimension][0].filter(Boolean);
     let low = 255, high = 0;
     for (const x of told) { low = Math.min(low, x); high = Math.max(high, x); }
@@ -112,7 +115,10 @@ function rowSentence(row) {
     return `${who}, weight of ${MODALITIES[row.m]}: ${plural(s.gaps[row.m].length, "gap")}, ${lengthText(gone)} missing.`;
   }
   if (row.kind === "said") return `${plural(WORDS.length, "utterance")} in words.`;
-  if (row.kind === "signal") return `${row.signal.name} in ${row.signal.unit}, from ${row.signal.low} to ${row.signal.high}.`;
+  if (row.kind === "signal") {
+    const x = row.signal, axis = x.wave ? "" : `, axis from ${signalNumber(x, x.low)} to ${signalNumber(x, x.high)}`;
+    return `${x.name}${x.unit ? `, ${x.unit}` : ""}${axis}; ${plural(x.gaps.length, "gap")}${x.marks ? `, ${plural(x.marks.times.length, x.marks.name)}` : ""}.`;
+  }
   const n = summary.segments.length;
   return `${who}, ${row.kind === "classes" ? "scores of each label" : "label set"}: ${plural(n, "stretch").replace("stretchs", "stretches")}; ${missing}.`;
 }
@@ -217,8 +223,8 @@ const placeStops = (() => {
 })();
 
 function gapSentence(gap) {
-  const what = gap.all ? "we cannot tell" : gap.m >= 0 ? MODALITIES[gap.m] : "";
-  return `${momentSpan(gap.start, gap.end)}, ${nameOf(gap.s)}${what ? `, ${what}` : ""}: ${gap.why}`;
+  const what = gap.signal ? gap.signal.toLowerCase() : gap.all ? "we cannot tell" : gap.m >= 0 ? MODALITIES[gap.m] : "";
+  return `${momentSpan(gap.start, gap.end)}, ${gap.s < 0 ? "" : nameOf(gap.s)}${what ? `, ${what}` : ""}: ${gap.why}`;
 }
 
 /** Utterances of the window as words in place; the one being said is marked as the cursor moves. */

@@ -29,10 +29,7 @@ function rowValue(row, t) {
     markUtterance(row, w);
     return lines(row, w && w.s >= 0 ? [["b", state.names[w.s] || gutterName(DATA.subjects[w.s])], ["span", ordered() ? "" : "speaking"]] : w ? [["span", "said by nobody seen"]] : [["span", "no words"]]);
   }
-  const signal = row.signal, k = clamp(Math.floor(t / signal.step), 0, signal.n - 1);
-  if (signal.min[k] === NONE) return lines(row, [["span", "not told"]]);
-  const level = signal.low + ((signal.max[k] / 250) * (signal.high - signal.low));
-  return lines(row, [["b", `${signed(level).replace(/\.\d+$/, "")}${NBSP}${signal.unit}`]]);
+  return lines(row, signalValue(row.signal, t));
 }
 
 function lines(row, parts, kind = "") {
