@@ -147,8 +147,8 @@ def table(folder: Path, people: int) -> str:
         "",
         f"Misses: {int((good & ~told).sum())} of the {n} well-covered minutes have no rate (under 12 s of any half",
         f"minute beyond doubt), {int(missed.sum())} are off by over 2. Of the other minutes {int(far.sum())} differ",
-        f"from the device's rate by over 10; in {int(believed.sum())} of those its own beats agree with ours to 10, so that",
-        f"its rate contradicts its beats; {int(unknown.sum())} have under 20 % of its beats: nobody knows there.",
+        f"from the device's rate by over 10; in {int(believed.sum())} of those its own beats agree with ours to 10, so",
+        f"that its rate contradicts its beats; {int(unknown.sum())} have under 20 % of its beats: nobody knows there.",
         "Most of them are in motion and only a few of their seconds are told; the track's quality and gaps say so.",
     ]
     return "\n".join(lines)

@@ -16,10 +16,10 @@ from .states import TOLD, Codes, code, plain_reasons, spread
 
 __all__ = ["AFTER_S", "BEFORE_S", "HOP_S", "Cardiac", "Found"]
 
-#: Core of a window by kind and what is seen before and after it, s. A pulse changes its shape sooner than an ECG, and
-#: is compared with the beats of a window alone. What is said of a sample is final 14 s (ECG: 24 s) after it.
-HOP_S = {"ecg": 20.0, "ppg": 10.0}
-BEFORE_S, AFTER_S = 4.0, 4.0
+#: Core of a window and what is seen before and after it, s. What is said of a sample is final 24 s after it.
+HOP_S, BEFORE_S, AFTER_S = 20.0, 4.0, 4.0
+#: A pulse changes its shape soon: it is compared with the beats of half a window.
+_HALVES = {"ecg": 1, "ppg": 2}
 #: No electrode gives more, µV; a cleaned ECG that is smaller from trough to peak is noise.
 _ECG_LIMITS, _ECG_LEAST = (-3e5, 3e5), 10.0
 #: A cleaned ECG larger than this is not from a heart, µV.
@@ -53,7 +53,7 @@ class Cardiac:
         self.kind = kind
         self.shape = dsp.ECG if kind == "ecg" else dsp.PPG
         self.rate_hz = rate_hz
-        self.cutter = Cutter(rate_hz, HOP_S[kind], BEFORE_S, AFTER_S)
+        self.cutter = Cutter(rate_hz, HOP_S, BEFORE_S, AFTER_S)
         self._inverted: bool | None = None
         self._usual = 0.0
         self._broken = 0  # samples so far that are no signal
@@ -80,7 +80,7 @@ class Cardiac:
         clear = ~spread(~usable, round(_NEAR_S * rate))
         kept = clear[peaks]
         peaks, heights = peaks[kept], heights[kept]
-        match = dsp.template_match(cleaned, peaks, rate, self.shape)
+        match = self._match(cleaned, peaks)
         good = match >= self.shape.match
         reasons = self._judge(reasons, cleaned, good, heights)
         kept = reasons[peaks] == TOLD
@@ -119,6 +119,22 @@ class Cardiac:
             if len(up) >= 4:
                 self._inverted = bool(np.median(-cleaned[down]) > 1.5 * np.median(cleaned[up]))
         return dsp.find_beats(x, cleaned, self.rate_hz, self.shape, inverted=bool(self._inverted))
+
+    def _match(self, cleaned: FloatArray, peaks: npt.NDArray[np.int64]) -> FloatArray:
+        """Each beat's match with those around it; what is beside the core belongs to the nearer part of it."""
+        parts = _HALVES[self.kind]
+        if parts == 1:
+            return dsp.template_match(cleaned, peaks, self.rate_hz, self.shape)
+        before, after = self.cutter.before, self.cutter.after
+        size = self.cutter.hop // parts
+        match = np.zeros(len(peaks))
+        for part in range(parts):
+            low, high = before + part * size, before + (part + 1) * size
+            a, b = np.searchsorted(peaks, (low - before, high + after))
+            found = dsp.template_match(cleaned, peaks[a:b], self.rate_hz, self.shape)
+            c, d = np.searchsorted(peaks, (low if part else 0, high if part < parts - 1 else len(cleaned)))
+            match[c:d] = found[c - a : d - a]
+        return match
 
     def _judge(
         self,

@@ -17,11 +17,10 @@ __all__ = ["WaveExtractor"]
 class WaveExtractor(Pass):
     """One wave in, its cleaned form and quality out."""
 
-    BEFORE_S, AFTER_S = BEFORE_S, AFTER_S
+    HOP_S, BEFORE_S, AFTER_S = HOP_S, BEFORE_S, AFTER_S
 
     def __init__(self, context: MeasureContext, kind: str, track: TrackSpec) -> None:
         super().__init__(context, kind, (track,))
-        self.HOP_S = HOP_S[kind]
         self._track = track.name
         self._cardiac: Cardiac | None = None
 
