@@ -1,7 +1,7 @@
 """Does the arousal of the voice tell strong anger from calm? AUC with an interval over resampled speakers.
 
-``python benchmarks/run.py arousal`` writes the section. RAVDESS was not looked at while the rule was set;
-of EmoDB and nEMO the neutral clips gave the rule its places and spreads.
+``python benchmarks/run.py arousal`` writes the section. RAVDESS had no part in choosing the rule's cues, places and
+weights; the neutral clips of EmoDB and nEMO gave it its places and spreads.
 """
 
 from __future__ import annotations

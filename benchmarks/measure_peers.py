@@ -54,7 +54,7 @@ def egemaps(sound: str) -> dict[str, float]:
 
 
 def agreement(clips: str, out: str) -> dict[str, float]:
-    """Samples at 16 kHz, openSMILE's contours and its 88 functionals of the clips listed in a JSON file (``[[tar, member], …]``)."""
+    """Samples at 16 kHz, openSMILE's contours and its 88 functionals of clips listed as ``[[tar, member], …]``."""
     import io
     import tarfile
 

@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEERS = ROOT / ".venv" / "peers"
 #: Parts of the speed table, and parts that write a section of their own.
-PARTS = ("face", "analysis", "egemaps", "import", "jobs", "memory")
+PARTS = ("face", "analysis", "egemaps", "body", "import", "jobs", "memory")
 SECTIONS = ("agreement", "arousal")
 
 
@@ -124,6 +124,30 @@ def egemaps(rounds: int, work: Path) -> list[tuple[str, str, str]]:
     ]
 
 
+def body(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    """Body signals beside NeuroKit2 (it is in this environment: the tests need it), and a day over ten minutes."""
+    rows = []
+    for part, what, goal in (
+        ("ecg", "ECG at 250 Hz, 10 min: cleaned, quality, beats; over ecg_process", "≥ 20"),
+        ("ppg", "PPG at 64 Hz, 10 min: cleaned, quality, beats; over ppg_process", "≥ 10"),
+        ("eda", "EDA at 4 Hz, 10 min: tonic, phasic, responses; over eda_process", "≥ 2"),
+        ("ecg-hrv", "ECG at 250 Hz, 10 min: heart rate and all HRV every second; over ecg_process and hrv once", "–"),
+        ("ppg-hrv", "PPG at 64 Hz, 10 min: heart rate and all HRV every second; over ppg_process and hrv once", "–"),
+    ):
+        values = ratios(
+            lambda part=part: measure("measure_body.py", "ours", part, "10")["seconds"],
+            lambda part=part: measure("measure_body.py", "peer", part, "10")["seconds"],
+            rounds,
+        )
+        rows.append((what, spread(values), goal))
+    for part in ("ecg", "ppg", "eda"):
+        day = [measure("measure_body.py", "ours", part, "1440")["seconds"] / 144 for _ in range(2)]
+        ten = [measure("measure_body.py", "ours", part, "10")["seconds"] for _ in range(5)]
+        growth = min(day) / min(ten)
+        rows.append((f"{part.upper()}: time per sample of 24 h over that of 10 min", f"{growth:.2f}", "≤ 1.1"))
+    return rows
+
+
 def import_(rounds: int, work: Path) -> list[tuple[str, str, str]]:
     def cost(module: str) -> float:
         code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
@@ -205,6 +229,7 @@ def main() -> None:
         "face": face,
         "analysis": analysis,
         "egemaps": egemaps,
+        "body": body,
         "import": import_,
         "jobs": jobs,
         "memory": memory,

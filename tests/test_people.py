@@ -15,7 +15,7 @@ import pytest
 
 import moodal
 from moodal import page
-from moodal.core.clock import Timeline
+from moodal.core.clock import Span, Timeline
 from moodal.core.errors import UsageError
 from moodal.core.mood import Mood
 from moodal.core.track import Field, Gap, Piece, Track, TrackSpec
@@ -24,6 +24,9 @@ from moodal.fuse import conclude
 from moodal.people import facts_of, joined_track
 from test_fuse import DURATION, facts, ledger_is_whole, tracks, voice, words
 from test_fuse import face as bare_face
+from test_fuse_body import heart, skin
+from test_fuse_body import seen as band_seen
+from test_fuse_body import told as band_told
 
 BOX = TrackSpec("face.quality", tuple(Field(f) for f in ("x", "y", "width", "height")), None, "made up")
 
@@ -212,3 +215,33 @@ def test_the_command(tmp_path: Path) -> None:
     assert wrong.returncode == 2
     assert len(wrong.stderr.splitlines()) == 1
     assert run("nowhere.mood", "--merge", "p1,p2").returncode == 2
+
+
+@pytest.mark.parametrize("baseline", [None, (0.0, 100.0)])
+def test_a_wristband_becomes_a_persons(
+    tmp_path: Path, baseline: tuple[float, float] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # These faces have no boxes that a page could draw.
+    monkeypatch.setattr(sys.modules["moodal.people"], "_write_page", lambda *_: None)
+    span = None if baseline is None else Span(*baseline)
+    mood = band_told(band_seen("p1"), band_seen("p2"), heart(), *skin(), baseline=span)
+    assert list(mood.subjects) == ["p1", "p2", "body"]
+    folder = tmp_path / "band.mood"
+    folder.mkdir()
+    writer = TrackWriter(folder / "tracks", {n: s.spec for n, s in mood.tracks.items()})
+    for name, sets in mood.tracks.items():
+        for subject, t in sets.items():
+            writer.add(Piece(name, subject, t.times, t.values, t.quality, t.gaps, t.ends, t.texts))
+    writer.close()
+    recording = {"name": "band.zip", "sha256": "9f" * 32, "file": None}
+    noted = {"recording": recording, "settings": {"baseline": baseline}, "fusion": {"name": "late-v0"}}
+    save(replace(mood, provenance={**mood.provenance, **noted}), folder)
+    same(conclude(load(folder).tracks, facts_of(load(folder))), mood)
+    edited = moodal.people(folder, merge="p2,body")
+    assert list(edited.subjects) == ["p1", "p2"]
+    told = mood["body"].arousal[:, 0]
+    assert np.isfinite(told).any()
+    assert np.isfinite(edited["p2"].arousal[np.isfinite(told), 0]).all()
+    assert np.array_equal(edited["p1"].arousal, mood["p1"].arousal, equal_nan=True)
+    assert {g.reason for g in edited.gaps_of("p2", "body")} == {g.reason for g in mood.gaps_of("body", "body")}
+    assert edited.provenance["baseline"] == mood.provenance["baseline"]

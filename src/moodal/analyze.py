@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +26,7 @@ from moodal.core.recording import Recording
 from moodal.core.scheme import mapping
 from moodal.core.track import TrackSet
 from moodal.formats.files import new_folder
-from moodal.formats.folder import load, save
+from moodal.formats.folder import folder_for, load, save, with_file
 from moodal.formats.tables import TrackWriter
 from moodal.formats.writer import EXPORTS, chosen
 from moodal.fuse import Facts, conclude
@@ -203,19 +203,6 @@ def _stretch(given: Any) -> tuple[float, float]:
     return start, end
 
 
-def folder_for(recording: Recording | str, out: Path, taken: Iterable[Path] = ()) -> Path:
-    """``OUT/STEM.mood``, or ``OUT/NAME.mood`` where the short one belongs to another recording (or name)."""
-    name = recording if isinstance(recording, str) else recording.name
-    short = out / f"{Path(name).stem}.mood"
-    if short in taken:
-        return out / f"{name}.mood"
-    try:
-        other = json.loads((short / "summary.json").read_text(encoding="utf-8"))["recording"]
-    except (OSError, ValueError, KeyError):
-        return short
-    return short if other == name else out / f"{name}.mood"
-
-
 def analyze_into(
     recording: Recording,
     folder: Path,
@@ -267,12 +254,6 @@ def analyze_into(
         if write:
             measured.notes += load(work).write(work / EXPORTS, *write)
     return replace(load(folder), timing=timing), measured
-
-
-def with_file(provenance: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
-    """Provenance that says where the recording lies, seen from the Mood's folder."""
-    recorded = {**provenance["recording"], "file": None if file is None else file.as_posix()}
-    return {**provenance, "recording": recorded}
 
 
 def _require_commercial(names: list[str]) -> None:

@@ -119,6 +119,7 @@ def facts_of(mood: Mood) -> Facts:
     start = float(settings.get("start_s") or 0.0)
     span = Span(start, min(float(settings.get("end_s") or mood.duration_s), mood.duration_s))
     withheld = {m: reason for m in mood.modalities if (reason := _withheld(mood, m, span))}
+    given = settings.get("baseline")
     fusion = mood.provenance.get("fusion")
     own = fusion.get("name") if isinstance(fusion, Mapping) else None
     return Facts(
@@ -133,6 +134,7 @@ def facts_of(mood: Mood) -> Facts:
         withheld=withheld,
         provenance=mood.provenance,
         warnings=mood.warnings,
+        baseline=Span(*given) if given else None,
         models=tuple(m for m in mood.models if m.get("name") != own),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from moodal.core.clock import Timeline
 from moodal.core.errors import InputError
 from moodal.core.mood import SCHEMA, Mood, MoodGap, SubjectMood, Word
+from moodal.core.recording import Recording
 from moodal.core.scheme import scheme
 from moodal.core.stream import Stream
 
@@ -19,7 +21,7 @@ from .csv import gap_columns, word_columns
 from .files import disk_errors, json_text, write_text
 from .tables import TrackReader
 
-__all__ = ["load", "save"]
+__all__ = ["folder_for", "load", "save", "with_file"]
 
 
 def save(mood: Mood, folder: Path) -> None:
@@ -72,6 +74,25 @@ def _read(path: Path) -> Any:
     # Not read_table, which loads pyarrow's data sets and, with them, pandas.
     with pq.ParquetFile(path) as file:
         return file.read()
+
+
+def folder_for(recording: Recording | str, out: Path, taken: Iterable[Path] = ()) -> Path:
+    """``OUT/STEM.mood``, or ``OUT/NAME.mood`` where the short one belongs to another recording (or name)."""
+    name = recording if isinstance(recording, str) else recording.name
+    short = out / f"{Path(name).stem}.mood"
+    if short in taken:
+        return out / f"{name}.mood"
+    try:
+        other = json.loads((short / "summary.json").read_text(encoding="utf-8"))["recording"]
+    except (OSError, ValueError, KeyError):
+        return short
+    return short if other == name else out / f"{name}.mood"
+
+
+def with_file(provenance: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
+    """Provenance that says where the recording lies, seen from the Mood's folder."""
+    recorded = {**provenance["recording"], "file": None if file is None else file.as_posix()}
+    return {**provenance, "recording": recorded}
 
 
 def load(path: str | Path) -> Mood:

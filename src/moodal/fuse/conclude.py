@@ -213,7 +213,10 @@ def _evidence(
             faces = cells
         elif cells:
             shared[modality] = next(iter(cells.values()))
-    wearer = _wearer(facts, faces, tracks, grid, causal)
+    wearer: dict[str, npt.NDArray[np.bool_]] = {}
+    for name, cells_of in _wearer(facts, faces, tracks, grid, causal).items():
+        who = facts.merged.get(name, name)
+        wearer[who] = wearer.get(who, False) | cells_of
     names = {*faces, *owner, *wearer}
     heard = [
         m

@@ -125,9 +125,10 @@ def generate(folder: Path, seed: int) -> Truth:
     first = e4(home, seed)
     second = table(home, 5 + 6 * (seed % 3))  # a table without a clock, but with its rate in a comment
     offset, ppm = 2.5 + seed % 5, 100.0 * (seed % 3)
+    # The path last: a file that breaks off inside a number would else be a whole one with another number.
     text = (
-        f'[[file]]\npath = "{first.path.name}"\n\n[[file]]\npath = "{second.path.name}"\noffset_s = {offset}\n'
-        f"drift_ppm = {ppm}\nrate_hz = 32\n"
+        f'[[file]]\npath = "{first.path.name}"\n\n[[file]]\noffset_s = {offset}\ndrift_ppm = {ppm}\nrate_hz = 32\n'
+        f'path = "{second.path.name}"\n'
     )
     (home / NAME).write_text(text, encoding="utf-8")
     signals = dict(first.signals)

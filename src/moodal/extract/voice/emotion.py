@@ -20,14 +20,13 @@ LEAST_VOICED = 15
 
 #: Cue, column of the descriptors (None: syllables per second), its place in neutral speech, its
 #: spread from one neutral utterance to the next, and its weight (negative: falls with arousal).
-#: Places and spreads are those of the 63 and 72 neutral clips of 15 German and Polish speakers
-#: (docs/reference/voice.md); weights are hand-set.
+#: Places and spreads are those of neutral clips of 15 German and Polish speakers (`run.py arousal`
+#: prints them); weights are hand-set. openSMILE's slopes are left out: they shift with the level.
 CUES: tuple[tuple[str, int | None, float, float, float], ...] = (
     ("pitch, semitones above 27.5 Hz", 10, 29.0, 4.2, 1.0),
     ("alpha ratio, dB", 1, -17.0, 3.3, 0.5),
     ("Hammarberg index, dB", 2, 27.0, 3.3, -0.5),
-    ("slope 0-500 Hz, dB/Hz", 3, 0.018, 0.018, 0.5),
-    ("slope 500-1500 Hz, dB/Hz", 4, -0.0155, 0.0052, 0.5),
+    ("first harmonic over the third formant's, dB", 15, 28.5, 3.8, -0.5),
     ("syllables per second of speech", None, 4.7, 1.2, 0.25),
 )
 #: A cue further from its place than this many spreads counts as this far.
@@ -48,7 +47,7 @@ def arousal(values: FloatArray, voiced: npt.NDArray[np.bool_], syllables_per_s: 
     count = int(voiced.sum())
     if count < LEAST_VOICED:
         return np.nan, np.nan
-    means = np.asarray(values[voiced, :11], float).mean(axis=0)
+    means = np.asarray(values[voiced, :16], float).mean(axis=0)
     pull = total = 0.0
     for _, column, place, spread, weight in CUES:
         value = syllables_per_s if column is None else means[column]

@@ -29,6 +29,8 @@ _HOP = BLOCK // BLOCK_HOPS
 _FRAME_OF_HOP = np.arange(BLOCK_HOPS) * _HOP // FRAME
 #: Missing sound shorter than this at either end is no gap of its own, s.
 _SLIVER_S = 0.1
+#: A block whose mean is further from 0 than this (-46 dBFS) has it taken off: it would pass for low frequencies.
+_OFFSET = 0.005
 #: Reason inside a turn where a frame's window does not fit.
 _SHORT = REASONS.index("too_short")
 
@@ -120,6 +122,9 @@ class VoiceExtractor:
         after = self._blocks[0] if self._blocks else None
         sound = np.concatenate([block.samples, after.samples[:CONTEXT] if after else np.zeros(CONTEXT, np.float32)])
         state = np.concatenate([block.state, after.state[:CONTEXT] if after else np.full(CONTEXT, 3, np.uint8)])
+        offset = float(block.samples.sum(dtype=np.float64)) / max(int((block.state == SOUND).sum()), 1)
+        if abs(offset) > _OFFSET:
+            sound = np.where(state == SOUND, sound - np.float32(offset), np.float32(0))
         usable = near & self._fits(state, SHORT)[:count]
         fits = self._fits(state, LONG)
         edges = np.concatenate([[0], np.flatnonzero(np.diff(usable)) + 1, [count]])

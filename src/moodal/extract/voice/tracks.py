@@ -64,7 +64,7 @@ EMOTION = TrackSpec(
         Field("arousal_half_width", "", 0, 1, "hand-set half-width of its interval; not calibrated on people"),
     ),
     2.0,
-    "written rule over pitch, spectral balance, loudness and rate; Juslin & Laukka 2003, Psych. Bulletin 129(5)",
+    "written rule over pitch, spectral balance and rate (no level); Juslin & Laukka 2003, Psych. Bulletin 129(5)",
     look_ahead_s=5.0,
     about="each half second, over a window of 1 s around it; the voice tells no valence and no classes here",
 )

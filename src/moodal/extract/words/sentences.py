@@ -100,7 +100,7 @@ def cue_words(cue: Cue) -> tuple[Word, ...]:
     done = 0
     for size in sizes:
         done += size
-        edges.append(cue.start + (cue.end - cue.start) * done / whole)
+        edges.append(min(cue.start + (cue.end - cue.start) * done / whole, cue.end))
     return tuple(Word(a, b, part, float("nan")) for part, a, b in zip(parts, edges, edges[1:], strict=False) if b > a)
 
 
