@@ -101,7 +101,7 @@ class Survey:
             yield times, {k: found[str(k)] for k in (*columns, *texts)}, bad
 
     def ordered(self, columns: Sequence[int]) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Times ``(n,)`` that rise, and the columns' values ``(n, columns)``."""
+        """Times ``(n,)`` on the recording's clock, rising, and the columns' values ``(n, columns)``."""
         parts = ((t, np.column_stack([c[k] for k in columns])) for t, c, _ in self.raw(columns))
         good: Iterator[tuple[FloatArray, FloatArray]] = (
             (t[keep], v[keep]) for t, v in parts if (keep := np.isfinite(t)).any()
@@ -109,13 +109,13 @@ class Survey:
         if self.sort:
             good = _sorted(good)
         if self.spread:
-            yield from _spread(good, self.step)
-            return
+            good = _spread(good, self.step)
         last = -np.inf
         for times, values in good:
+            # Rows are in order here, so what does not rise repeats the stamp before it.
+            times = times - self.zero
             rising = np.diff(times, prepend=last) > 0
             if not rising.all():
-                # Rows are in order here, so what does not rise repeats the stamp before it.
                 times, values = times[rising], values[rising]
             if len(times):
                 last = times[-1]
@@ -124,13 +124,13 @@ class Survey:
     def blocks(self, group: Group, span: Span) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Times on the recording's clock and values in the file's unit, of one group."""
         for times, values in self.ordered(group.columns):
-            if times[-1] - self.zero < span.start:
+            if times[-1] < span.start:
                 continue
             if group.sparse:
                 keep = np.isfinite(values).any(axis=1)
                 times, values = times[keep], values[keep]
             if len(times):
-                yield times - self.zero, values
+                yield times, values
 
 
 def _sorted(parts: Iterator[tuple[FloatArray, FloatArray]]) -> Iterator[tuple[FloatArray, FloatArray]]:

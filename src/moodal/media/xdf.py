@@ -146,7 +146,8 @@ def read(path: Path, units: Units | None = None) -> Recording:
             f"its streams count from different clocks ({low}: {firsts[low]:.0f} s, {high}: {firsts[high]:.0f} s)",
             where=str(path), fix="Send all with LSL's own clock and record again.",
         )  # fmt: skip
-    zero = min(firsts.values())
+    kept = _of_one_clock(path, kept, warnings)
+    zero = min(float(np.nanmin(t)) for _, t in kept)
     signals: list[Signal] = []
     notes: list[Cue] = []
     left: list[str] = []
@@ -171,6 +172,27 @@ def read(path: Path, units: Units | None = None) -> Recording:
     )  # fmt: skip
     unique = {j.stream: j for j in reversed(joins)}
     return replace(recording, joins=tuple(unique[s.name] for s in recording.streams if s.name in unique))
+
+
+def _of_one_clock(
+    path: Path, kept: list[tuple[dict[str, Any], FloatArray]], warnings: list[str]
+) -> list[tuple[dict[str, Any], FloatArray]]:
+    """The streams without those whose clock nobody measured and that do not even overlap one that was."""
+    sure = [(s, t) for s, t in kept if len(s.get("clock_times", ()))]
+    if not sure or len(sure) == len(kept):
+        return kept
+    start, end = min(float(np.nanmin(t)) for _, t in sure), max(float(np.nanmax(t)) for _, t in sure)
+    found = []
+    for stream, times in kept:
+        inside = float(np.nanmin(times)) <= end and float(np.nanmax(times)) >= start
+        if len(stream.get("clock_times", ())) or inside:
+            found.append((stream, times))
+        else:
+            name = _first(stream["info"], "name") or "a stream without a name"
+            warnings.append(
+                f"{path.name}: {name}: no clock offsets were stored, and it counts from elsewhere; left out"
+            )
+    return found
 
 
 def _joined(name: str, stream: dict[str, Any]) -> ClockJoin:
