@@ -34,7 +34,7 @@ def face(frames: str, wheels: str) -> dict[str, float]:
 
 
 def egemaps(sound: str) -> dict[str, float]:
-    """openSMILE's eGeMAPS v02: descriptors and functionals, warm, reading included."""
+    """CPU time of openSMILE's eGeMAPS v02: descriptors and functionals, warm, reading included."""
     import opensmile
     import soundfile
 
@@ -48,9 +48,9 @@ def egemaps(sound: str) -> dict[str, float]:
         tool.process_signal(samples, rate)
 
     run()
-    began = time.perf_counter()
+    began = time.process_time()
     run()
-    return {"seconds": time.perf_counter() - began}
+    return {"seconds": time.process_time() - began}
 
 
 def agreement(clips: str, out: str) -> dict[str, float]:

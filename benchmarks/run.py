@@ -110,17 +110,21 @@ def egemaps(rounds: int, work: Path) -> list[tuple[str, str, str]]:
     sound = str(work / "speech.wav")
     measure("measure_ours.py", "speech", sound)
     python = peers()
-    values = ratios(
-        lambda: measure("measure_ours.py", "egemaps", sound)["seconds"],
-        lambda: measure("measure_peers.py", "egemaps", sound, python=python)["seconds"],
-        rounds,
-    )
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    values: dict[str, list[float]] = {"alone": [], "told": []}
+    for _ in range(rounds):
+        ours = measure("measure_ours.py", "egemaps", sound)
+        theirs = measure("measure_peers.py", "egemaps", sound, python=python)["seconds"]
+        for name, found in values.items():
+            found.append(theirs / ours[name])
+    what = "eGeMAPS v02 (25 descriptors, 88 functionals) of 60 s of speech, CPU time: speed over openSMILE's"
     return [
+        (what, spread(values["alone"]), "≥ 2"),
         (
-            "eGeMAPS v02 (25 descriptors and 88 functionals), 60 s of speech: speed over openSMILE's",
-            spread(values),
-            "≥ 2",
-        )
+            "… with speech activity, gaps and tracks, as `moodal extract --functionals` gives it",
+            spread(values["told"]),
+            "–",
+        ),
     ]
 
 

@@ -69,8 +69,9 @@ def _formant_level(magnitude: npt.NDArray[np.float32], hz: FloatArray, formant_h
     middle = np.round(number * hz[:, None] / _BIN_HZ).astype(int)
     usable = (number <= last[:, None]) & (middle < _BINS - 1)
     peak = np.zeros(number.shape, np.float32)
+    rows = np.arange(len(hz))[:, None]
     for offset in (-1, 0, 1):
         at = (middle + offset).clip(0, _BINS - 1)
-        np.maximum(peak, np.take_along_axis(magnitude, at, 1), out=peak)
+        np.maximum(peak, magnitude[rows, at], out=peak)
     level = 20 * np.log10(np.maximum(np.where(usable, peak, 0).max(axis=1), 1e-10))
     return np.asarray(np.where(told, level, np.nan))

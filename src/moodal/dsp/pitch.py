@@ -201,9 +201,8 @@ class Path:
             reach = cost[:, None] + jump[i]
             back = reach.argmin(axis=0)
             cost = reach[back, states] + local[i]
-            cost = cost - cost.min()
             self._back.append(back)
-        self._cost = cost
+        self._cost = cost - cost.min()
         if n:
             self._octave = octave[-1]
         self._hz.extend(hz)

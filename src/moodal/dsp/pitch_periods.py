@@ -46,7 +46,7 @@ def jitter_shimmer(
     period = RATE_HZ / hz
     padded = np.concatenate([samples, np.zeros(REACH, np.float32)])
     # Frames of like pitch share array shapes, so that short periods do not pay for long ones.
-    edges = [0.0, 32.0, 48.0, 72.0, 108.0, 162.0, np.inf]
+    edges = [0.0, 64.0, 120.0, np.inf]
     for low, high in pairwise(edges):
         group = np.flatnonzero((period >= low) & (period < high))
         if len(group):
@@ -78,11 +78,13 @@ def _group(
         here = np.where(alive, at, 0)
         this = np.where(inside, samples[here[:, None] + np.arange(width)], 0)
         wide = samples[(here + whole - slack)[:, None].clip(0) + np.arange(width + 2 * slack)]
-        views = np.lib.stride_tricks.sliding_window_view(wide, width, axis=1)
+        row, step = wide.strides
+        shape = (n, 2 * slack + 1, width)
+        views = np.lib.stride_tricks.as_strided(wide, shape, (row, step, step), writeable=False)
         dot = np.einsum("nlw,nw->nl", views, this)
         square = np.cumsum(np.pad(wide.astype(float) ** 2, ((0, 0), (1, 0))), axis=1)
         stop = np.arange(2 * slack + 1) + whole[:, None]
-        energy = np.take_along_axis(square, stop, 1) - square[:, : 2 * slack + 1]
+        energy = square[rows[:, None], stop] - square[:, : 2 * slack + 1]
         own = np.einsum("nw,nw->n", this, this)
         match = np.where(allowed, dot / np.sqrt(np.maximum(energy * own[:, None], 1e-20)), -1.0)
         best = match.argmax(axis=1)

@@ -21,7 +21,8 @@ LEAST_VOICED = 15
 #: Cue, column of the descriptors (None: syllables per second), its place in neutral speech, its
 #: spread from one neutral utterance to the next, and its weight (negative: falls with arousal).
 #: Places and spreads are those of neutral clips of 15 German and Polish speakers (`run.py arousal`
-#: prints them); weights are hand-set. openSMILE's slopes are left out: they shift with the level.
+#: prints them); weights are hand-set, and the rate's spread
+#: is doubled, since a second holds few syllables. openSMILE's slopes are left out: they shift with the level.
 CUES: tuple[tuple[str, int | None, float, float, float], ...] = (
     ("pitch, semitones above 27.5 Hz", 10, 29.0, 4.2, 1.0),
     ("alpha ratio, dB", 1, -17.0, 3.3, 0.5),
