@@ -26,8 +26,8 @@ from moodal.core.recording import Recording
 from moodal.core.scheme import mapping
 from moodal.core.track import TrackSet
 from moodal.formats.files import new_folder
-from moodal.formats.folder import folder_for, load, save, with_file
-from moodal.formats.tables import TrackWriter
+from moodal.formats.folder import folder_for, save, with_file
+from moodal.formats.tables import TrackReader, TrackWriter
 from moodal.formats.writer import EXPORTS, chosen
 from moodal.fuse import Facts, conclude
 from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
@@ -250,10 +250,9 @@ def analyze_into(
         mood = replace(mood, warnings=(*mood.warnings, *_nothing_told(mood)), provenance=provenance)
         save(mood, work)
         page.write(mood, work, media=there)
-        del mood, tracks  # before the same is read back: a day of cells need not lie in memory twice
         if write:
             measured.notes += load(work).write(work / EXPORTS, *write)
-    return replace(load(folder), timing=timing), measured
+    return replace(mood, tracks=TrackReader(folder / "tracks"), path=folder, timing=timing), measured
 
 
 def _require_commercial(names: list[str]) -> None:

@@ -24,6 +24,9 @@ __all__ = ["COVERAGE", "SCHEMA", "Mood", "MoodGap", "SubjectMood", "Word", "smal
 #: Version of the files in NAME.mood/ and of the summary object.
 SCHEMA = 1
 
+#: Rows looked at at once, so that a day of cells needs little room.
+_BLOCK = 65_536
+
 #: Coverage that a label set aims at (and keeps only where ``calibrated`` says so).
 COVERAGE = 0.9
 
@@ -186,10 +189,12 @@ def smallest_set(scores: FloatArray, coverage: float = COVERAGE) -> npt.NDArray[
 
     Ties go to the earlier class; rows with NaN give the empty set.
     """
-    order = np.argsort(-np.nan_to_num(scores), axis=1, kind="stable")
-    ranked = np.take_along_axis(np.nan_to_num(scores), order, axis=1)
-    before = np.cumsum(ranked, axis=1) - ranked
     chosen = np.zeros(scores.shape, dtype=bool)
-    np.put_along_axis(chosen, order, before < coverage - 1e-9, axis=1)
+    for first in range(0, len(scores), _BLOCK):
+        part = np.nan_to_num(scores[first : first + _BLOCK])
+        order = np.argsort(-part, axis=1, kind="stable")
+        ranked = np.take_along_axis(part, order, axis=1)
+        before = np.cumsum(ranked, axis=1) - ranked
+        np.put_along_axis(chosen[first : first + _BLOCK], order, before < coverage - 1e-9, axis=1)
     chosen[~np.isfinite(scores).all(axis=1)] = False
     return chosen

@@ -34,7 +34,9 @@ class SchemeMapping:
     loss: str
 
     def apply(self, probabilities: FloatArray) -> FloatArray:
-        """``(..., from)`` scores to ``(..., to)``."""
+        """``(..., from)`` scores to ``(..., to)``; the same array where nothing is to be mapped."""
+        if self.source == self.target:
+            return np.asarray(probabilities)
         # Row by row: a matrix product would round differently with the number of rows.
         return np.asarray((np.asarray(probabilities)[..., None] * self.table).sum(axis=-2))
 

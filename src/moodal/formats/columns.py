@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["arrow_column", "arrow_table", "numpy_column", "rows_where"]
+__all__ = ["arrow_column", "arrow_table", "numpy_column", "rows_where", "text_codes"]
 
 
 def arrow_table(columns: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> Any:
@@ -49,6 +49,17 @@ def numpy_column(column: Any) -> npt.NDArray[Any]:
     """A table's column as an array; a null among numbers is NaN (whole numbers become float64), text is objects."""
     parts = [_values(part) for part in column.chunks]
     return np.concatenate(parts) if parts else np.empty(0)
+
+
+def text_codes(column: Any) -> tuple[npt.NDArray[Any], list[str]]:
+    """A column of few different texts as numbers ``(n,)`` and the texts that they stand for."""
+    codes: list[npt.NDArray[Any]] = []
+    texts: dict[str, int] = {}
+    for part in column.chunks:
+        coded = part.dictionary_encode()
+        found = [texts.setdefault(text, len(texts)) for text in coded.dictionary.to_pylist()]
+        codes.append(np.array(found, np.int32)[_values(coded.indices)])
+    return np.concatenate(codes) if codes else np.empty(0, np.int32), list(texts)
 
 
 def _values(array: Any) -> npt.NDArray[Any]:

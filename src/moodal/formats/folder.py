@@ -16,7 +16,7 @@ from moodal.core.recording import Recording
 from moodal.core.scheme import scheme
 from moodal.core.stream import Stream
 
-from .columns import arrow_table, numpy_column
+from .columns import arrow_table, numpy_column, text_codes
 from .csv import gap_columns, word_columns
 from .files import disk_errors, json_text, write_text
 from .tables import TrackReader
@@ -124,7 +124,10 @@ def load(path: str | Path) -> Mood:
 
 
 def _mood(folder: Path, table: Any, notes: Any, words: Any, gaps: Any, provenance: Any) -> Mood:
-    columns = {name: numpy_column(table[name]) for name in table.column_names if name != "subject"}
+    texts = [name for name in table.column_names if name.endswith("label_set")]
+    columns = {name: numpy_column(table[name]) for name in table.column_names if name not in ("subject", *texts)}
+    # A day has as many label sets as cells, and few that differ.
+    coded = {name: text_codes(table[name]) for name in texts}
     n, modalities = notes["cells"], tuple(notes["modalities"])
     subjects = {}
     for i, (subject, seen) in enumerate(notes["subjects"].items()):
@@ -136,8 +139,9 @@ def _mood(folder: Path, table: Any, notes: Any, words: Any, gaps: Any, provenanc
         classes, sets = {}, {}
         for j, name in enumerate(notes["schemes"]):
             prefix, labels = "" if j == 0 else f"{name}_", scheme(name).classes
-            told = [set(text.split("|")) for text in columns[f"{prefix}label_set"][cells]]
-            sets[name] = np.array([[label in cell for label in labels] for cell in told], bool).reshape(n, len(labels))
+            codes, kinds = coded[f"{prefix}label_set"]
+            told = np.array([[label in kind.split("|") for label in labels] for kind in kinds], bool)
+            sets[name] = told.reshape(len(kinds), len(labels))[codes[cells]]
             classes[name] = rows(*(f"{prefix}p_{label}" for label in labels)) if labels else np.zeros((n, 0))
         subjects[subject] = SubjectMood(
             subject,

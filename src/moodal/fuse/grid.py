@@ -75,6 +75,8 @@ class Cells:
 
     def only(self, mask: npt.NDArray[np.bool_]) -> Cells:
         """The same cells, told only where ``mask``."""
+        if not self.covered.any():
+            return self
         kept = self.covered & mask
         return Cells(np.where(kept[:, None], self.values, np.nan), np.where(kept, self.quality, 0.0), kept)
 
@@ -87,7 +89,8 @@ def on_grid(track: Track | None, grid: Grid, fields: int, *, causal: bool = Fals
     frames have lately been apart (see `held`), whatever comes after it.
     """
     n = grid.n
-    blank = Cells(np.full((n, fields), np.nan), np.zeros(n), np.zeros(n, bool))
+    # One number seen from everywhere: a day of nothing takes no room.
+    blank = Cells(np.broadcast_to(np.nan, (n, fields)), np.broadcast_to(0.0, n), np.zeros(n, bool))
     if track is None or not len(track):
         return blank
     told = np.isfinite(track.values).all(axis=1)

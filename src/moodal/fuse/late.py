@@ -5,7 +5,7 @@ The numbers stand in ``bundles/late-v0/manifest.json``, their reasons on its car
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,9 +76,21 @@ class Late:
         Cells are fused for themselves, so a long recording goes through in blocks and needs little room.
         """
         n = len(next(iter(evidence.values())).covered)
-        blocks = [slice(first, first + _BLOCK) for first in range(0, max(n, 1), _BLOCK)]
-        parts = [self._fuse({m: c.part(block) for m, c in evidence.items()}) for block in blocks]
-        return parts[0] if len(parts) == 1 else _joined(parts)
+        whole = Fused(
+            np.empty((n, len(_CLASSES))),
+            np.empty((n, 3)),
+            np.empty((n, 3)),
+            {m: np.empty(n) for m in evidence},
+            {m: np.empty(n) for m in evidence},
+        )
+        for first in range(0, n, _BLOCK):
+            block = slice(first, first + _BLOCK)
+            part = self._fuse({m: c.part(block) for m, c in evidence.items()})
+            whole.classes[block], whole.valence[block], whole.arousal[block] = part.classes, part.valence, part.arousal
+            for modality in evidence:
+                whole.support[modality][block] = part.support[modality]
+                whole.attribution[modality][block] = part.attribution[modality]
+        return whole
 
     def _fuse(self, evidence: Mapping[str, Cells]) -> Fused:
         n = len(next(iter(evidence.values())).covered)
@@ -153,14 +165,6 @@ class Late:
         fields = FIELDS[modality]
         value = cells.values[:, fields.index(name)]
         return value, np.maximum(cells.values[:, fields.index(f"{name}_half_width")], floor)
-
-
-def _joined(parts: Sequence[Fused]) -> Fused:
-    def shares(name: str) -> dict[str, FloatArray]:
-        return {m: np.concatenate([getattr(p, name)[m] for p in parts]) for m in getattr(parts[0], name)}
-
-    rows = [np.concatenate([getattr(p, name) for p in parts]) for name in ("classes", "valence", "arousal")]
-    return Fused(rows[0], rows[1], rows[2], shares("support"), shares("attribution"))
 
 
 def _shares(weights: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
