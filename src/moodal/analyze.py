@@ -251,7 +251,9 @@ def analyze_into(
         save(mood, work)
         page.write(mood, work, media=there)
         if write:
-            measured.notes += load(work).write(work / EXPORTS, *write)
+            measured.notes += replace(mood, tracks=TrackReader(work / "tracks"), path=work).write(
+                work / EXPORTS, *write
+            )
     return replace(mood, tracks=TrackReader(folder / "tracks"), path=folder, timing=timing), measured
 
 

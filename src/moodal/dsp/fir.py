@@ -92,20 +92,29 @@ def zero_phase(x: FloatArray, kernel: FloatArray) -> FloatArray:
 
 def centred(x: FloatArray, width: int) -> FloatArray:
     """Sum over ``width`` samples around each (odd width; fewer at the ends): ``(n,)``."""
-    half = width // 2
+    half, n = width // 2, len(x)
     total = np.concatenate([[0.0], np.cumsum(x)])
-    n = len(x)
-    last = np.minimum(np.arange(n) + half + 1, n)
-    first = np.maximum(np.arange(n) - half, 0)
-    return np.asarray(total[last] - total[first])
+    if n <= 2 * half:
+        at = np.arange(n)
+        return np.asarray(total[np.minimum(at + half + 1, n)] - total[np.maximum(at - half, 0)])
+    out = np.empty(n)
+    out[half : n - half] = total[2 * half + 1 :] - total[: n - 2 * half]
+    out[:half] = total[half + 1 : 2 * half + 1]
+    out[n - half :] = total[n] - total[n - 2 * half : n - half]
+    return out
+
+
+@lru_cache(maxsize=64)
+def _counts(n: int, half: int) -> FloatArray:
+    at = np.arange(n)
+    counts = (np.minimum(at + half + 1, n) - np.maximum(at - half, 0)).astype(float)
+    counts.setflags(write=False)
+    return counts
 
 
 def moving_mean(x: FloatArray, width: int) -> FloatArray:
     """Mean over ``width`` samples (odd) around each; at the ends over those that are there: ``(n,)``."""
-    half = width // 2
-    n = len(x)
-    count = np.minimum(np.arange(n) + half + 1, n) - np.maximum(np.arange(n) - half, 0)
-    return np.asarray(centred(x, width) / count)
+    return np.asarray(centred(x, width) / _counts(len(x), width // 2))
 
 
 def filled(x: FloatArray, good: np.ndarray) -> FloatArray:
