@@ -113,7 +113,7 @@ def test_gaps_of_the_body_are_those_of_the_answer() -> None:
     assert [(g.start, g.end, g.reason) for g in mood.gaps_of("body", "body")] == [(120.0, 150.0, "artefact")]
     rows = mood.to_pandas()
     missing = sum(g.end - g.start for g in mood.gaps_of("body", "body"))
-    assert (rows.support_body > 0).sum() * 0.1 + missing == pytest.approx(DURATION)
+    assert (rows.support_body > 0).sum() * mood.step_s + missing == pytest.approx(DURATION)
 
 
 def test_too_short_a_body_has_no_baseline() -> None:
@@ -140,3 +140,9 @@ def test_the_past_alone_decides_where_it_is_asked_to() -> None:
     early = told(cut, causal=True)
     late = told(heart(), causal=True)
     assert np.array_equal(at(early, "body", 0, 199), at(late, "body", 0, 199), equal_nan=True)
+
+
+def test_a_body_alone_is_told_by_the_second() -> None:
+    alone = told(heart())
+    assert alone.step_s == 1.0
+    assert len(alone.times) == DURATION

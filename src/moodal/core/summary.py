@@ -250,4 +250,4 @@ def grid_columns(mood: Mood) -> dict[str, npt.NDArray[Any]]:
         ):
             for modality in mood.modalities:
                 add(f"{kind}_{modality}", shares[modality])
-    return {name: np.concatenate(rows) for name, rows in parts.items()}
+    return {name: rows[0] if len(rows) == 1 else np.concatenate(rows) for name, rows in parts.items()}

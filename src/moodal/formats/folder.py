@@ -59,13 +59,24 @@ def _notes(mood: Mood) -> dict[str, Any]:
     }
 
 
+#: Rows written at once.
+_ROWS = 131_072
+
+
 def _parquet(path: Path, columns: dict[str, Any], notes: dict[str, Any] | None = None) -> None:
     import pyarrow.parquet as pq
 
     told = None if notes is None else {"moodal": json.dumps(notes, ensure_ascii=False)}
-    table = arrow_table(columns, told)
+    n = len(next(iter(columns.values())))
     with disk_errors(path):
-        pq.write_table(table, path, compression="zstd")
+        writer = None
+        # In groups of rows: a day's grid need not lie in memory a second time.
+        for first in range(0, max(n, 1), _ROWS):
+            table = arrow_table({k: v[first : first + _ROWS] for k, v in columns.items()}, told)
+            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+            writer.write_table(table)
+        assert writer is not None
+        writer.close()
 
 
 def _read(path: Path) -> Any:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .conclude import STEP_S, Facts, conclude
+from .conclude import Facts, cell_s, conclude
 
-__all__ = ["STEP_S", "Facts", "conclude"]
+__all__ = ["Facts", "cell_s", "conclude"]

@@ -23,10 +23,12 @@ from .body import AROUSAL, arousal
 from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
 from .late import FIELDS, TRACKS, Late, open_bundle
 
-__all__ = ["STEP_S", "Facts", "conclude"]
+__all__ = ["STEP_S", "Facts", "cell_s", "conclude"]
 
 #: Length of the Mood's cells: shorter than any expression a person can name, long enough to average frames.
 STEP_S = 0.1
+#: The same where body signals are all there is: their measures stand on whole seconds.
+BODY_STEP_S = 1.0
 #: Somebody who leaves the picture for less than this is still taken to be in view by the voice.
 BRIDGE_S = 2.0
 
@@ -60,6 +62,12 @@ class Facts:
     baseline: Span | None = None  #: a neutral stretch that the user named
 
 
+def cell_s(streams: Sequence[Stream]) -> float:
+    """Length of a Mood's cells, s: what a body tells changes by the second, faces and voices faster."""
+    kinds = {s.kind for s in streams}
+    return STEP_S if not kinds or kinds & {"picture", "sound", "words"} else BODY_STEP_S
+
+
 def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False, first_cell: int = 0) -> Mood:
     """Fuse the tracks of one recording into its Mood with the bundle ``late-v0``.
 
@@ -71,7 +79,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     for name in facts.schemes:
         mapping("ekman8", name)
     late = Late(open_bundle())
-    grid = Grid(1.0 if facts.still or facts.clock == "order" else STEP_S, facts.duration_s, first_cell)
+    grid = Grid(1.0 if facts.still or facts.clock == "order" else cell_s(facts.streams), facts.duration_s, first_cell)
     people = _seen(tracks.get("face.quality"), facts, causal)
     owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
     stored, provenance = tracks, dict(facts.provenance)
@@ -84,7 +92,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     evidence = _evidence(tracks, grid, facts, late, owner, causal)
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
-        cells = evidence[name]
+        cells = evidence.pop(name)
         fused = late.fuse(cells)
         classes = {s: mapping("ekman8", s).apply(fused.classes) for s in facts.schemes}
         subjects[name] = SubjectMood(

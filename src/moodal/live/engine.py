@@ -18,7 +18,7 @@ from moodal.core.scheme import mapping
 from moodal.core.scheme import scheme as scheme_of
 from moodal.core.stream import STREAM_KINDS, Chunk, PictureChunk, SignalChunk, SoundChunk, Stream, WordsChunk
 from moodal.core.track import NOBODY, Piece, TrackSet, TrackSpec
-from moodal.fuse import STEP_S, Facts, conclude
+from moodal.fuse import Facts, cell_s, conclude
 from moodal.fuse.late import TRACKS
 from moodal.measure import MODALITIES, extractor_specs
 
@@ -64,6 +64,7 @@ class Live:
         self._tracks: dict[str, list[Piece]] = {}
         self._specs: dict[str, TrackSpec] = {}
         self._cell = 0
+        self._step = cell_s([Stream(s, s, None, 0.0, 0.0) for s in streams])  # type: ignore[arg-type]
         self._end = 0.0
         self._closed = False
         self.withheld = dict.fromkeys(modalities, "no_stream")
@@ -153,10 +154,10 @@ class Live:
         return min(ready, default=0.0)
 
     def _points(self, until: float, *, whole: bool = False) -> list[Point]:
-        last = int(np.ceil(until / STEP_S - 1e-9)) if whole else max(floor(until / STEP_S + 1e-9), 0)
+        last = int(np.ceil(until / self._step - 1e-9)) if whole else max(floor(until / self._step + 1e-9), 0)
         if last <= self._cell:
             return []
-        end = until if whole else last * STEP_S
+        end = until if whole else last * self._step
         facts = Facts(
             "stream",
             end,
