@@ -82,10 +82,6 @@ def plan(inputs: Sequence[tuple[Path, Sequence[Any]]], out: Path) -> list[Job]:
         path = Path(path)
         name = path.name or path.resolve().name
         folder = folder_for(name, out, taken)
-        number = 2
-        while folder in taken:
-            folder = out / f"{name}-{number}.mood"
-            number += 1
         taken.add(folder)
         jobs.append(Job(path, tuple(joined), folder))
     return jobs

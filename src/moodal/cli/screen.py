@@ -15,7 +15,7 @@ from rich.text import Text
 
 from moodal.core.summary import against_baseline
 
-__all__ = ["console", "errors", "mood_lines", "progress", "stamp"]
+__all__ = ["console", "errors", "mood_lines", "progress", "stamp", "warning"]
 
 #: Marks of persons in order, as on the page; shape before colour.
 _MARKS = ("●", "▲", "■", "◆", "○", "△", "□", "◇")
@@ -31,6 +31,11 @@ def console(*, error: bool = False) -> Console:
 def errors(line: str) -> None:
     """One line on standard error."""
     print(f"moodal: {' '.join(line.split())}", file=sys.stderr)
+
+
+def warning(line: str) -> None:
+    """One line on standard error, in the colour of a warning where that is a terminal."""
+    console(error=True).print(Text(f"moodal: {' '.join(line.split())}", style="yellow"), soft_wrap=True)
 
 
 def stamp(seconds: float) -> str:
@@ -168,8 +173,11 @@ def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     return lines
 
 
-def mood_lines(summary: dict[str, Any], *, path: str = "") -> Group:
-    """A summary object as a person reads it: who, when, what, how sure, what is missing and why."""
+def mood_lines(summary: dict[str, Any], *, path: str = "", warnings: bool = True) -> Group:
+    """A summary object as a person reads it: who, when, what, how sure, what is missing and why.
+
+    Without ``warnings`` where they are said on standard error instead.
+    """
     streams = ", ".join(s["name"] for s in summary["streams"])
     head = Text(summary["recording"], style="bold").append(f"  {stamp(summary['duration_s'])}, {streams}", style="dim")
     lines: list[Any] = [head]
@@ -181,7 +189,7 @@ def mood_lines(summary: dict[str, Any], *, path: str = "") -> Group:
     if base := summary.get("baseline"):
         when = f"{stamp(base['start_s'])} to {stamp(base['end_s'])} ({base['how']})"
         lines.append(Text(f"Arousal of the body is relative to {when}; whether it was pleasant, a body does not tell."))
-    lines += [Text(f"! {w}", style="yellow") for w in summary["warnings"]]
+    lines += [Text(f"! {w}", style="yellow") for w in summary["warnings"] if warnings]
     if not summary["calibrated"]:
         lines.append(Text("Scores, not calibrated on people. Displayed emotion, not what anybody feels.", style="dim"))
     if timing := summary.get("timing"):
