@@ -19,7 +19,7 @@ from typing import Any
 
 from moodal import __version__, media
 from moodal.analyze import Settings, analyze_into, folder_for
-from moodal.core.errors import InputError, ModelError, MoodalError, OutputError
+from moodal.core.errors import InputError, MoodalError, OutputError
 from moodal.core.recording import Recording
 from moodal.formats.folder import load
 from moodal.formats.writer import EXPORTS, outputs
@@ -136,7 +136,7 @@ def work(job: Job, how: Plan, progress: Progress | None = None) -> Outcome:
             recording, job.folder, how.settings, progress, write=how.write, noted=noted(job, how.unit)
         )
         return Outcome(job, mood.summary(), partly=measured.failed, notes=measured.notes)
-    except (OutputError, ModelError) as error:
+    except OutputError as error:
         return Outcome(job, error=str(error), stops=error)
     except MoodalError as error:
         return Outcome(job, error=str(error))
@@ -154,7 +154,7 @@ def run(jobs: Sequence[Job], how: Plan, *, workers: int = 1, progress: Progress 
 
     Raises
     ------
-    OutputError, ModelError : what no other recording would be spared (a full disk, a damaged model).
+    OutputError : what no other recording would be spared (a full disk).
     """
     say = progress or (lambda _: None)
     if workers <= 1 or len(jobs) <= 1:
