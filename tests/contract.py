@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from moodal.core.scheme import scheme
@@ -184,18 +185,19 @@ def check_summary(summary: dict[str, Any], *, others: tuple[str, ...] = (), timi
 
 
 def check_cover(folder: Path) -> None:
-    """For each subject and modality of a saved Mood, what is covered and what is a gap make the whole."""
+    """For each subject and modality of a saved Mood: covered + gap = duration, and table and JSON agree."""
     import moodal
 
     mood = moodal.load(folder)
-    for subject in mood.subjects.values():
+    widths = np.diff(mood.edges)
+    for told in mood.summary()["subjects"]:
+        subject = mood[told["id"]]
         for modality in mood.modalities:
-            gap = sum(g.end - g.start for g in mood.gaps_of(subject.id, modality))
-            widths = mood.edges[1:] - mood.edges[:-1]
-            covered = float(widths[subject.quality[modality] > 0].sum())
-            assert gap <= mood.duration_s + 1e-6
-            if gap < 1e-6:
-                assert covered > 0, (subject.id, modality)
+            gap = sum(g["end_s"] - g["start_s"] for g in told["gaps"] if g["modality"] == modality)
+            covered = float(widths[np.nan_to_num(subject.support[modality]) > 0].sum())
+            assert covered + gap == pytest.approx(mood.duration_s, abs=FRAME), (subject.id, modality)
+            stored = [(g.start, g.end, g.reason) for g in mood.gaps_of(subject.id, modality)]
+            assert len(stored) == sum(g["modality"] == modality for g in told["gaps"])
     assert set(GAP_REASONS) == REASONS
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -114,6 +117,7 @@ def test_one_unreadable_input(bench: Path, tmp_path: Path, name: str) -> None:
         ("--baseline", "nan:3"),
         ("--baseline", "1:inf"),
         ("--baseline", "50:60"),
+        ("--baseline", "0:0.5", "--start", "1"),
         ("--unit", "eda"),
         ("--with", "nowhere.srt"),
     ],
@@ -228,4 +232,42 @@ def test_real_signals(tmp_path: Path, data: Path) -> None:
         [summary] = ran.rows
         check_summary(summary)
         check_folder(tmp_path / f"{Path(name).stem}.mood")
+        check_cover(tmp_path / f"{Path(name).stem}.mood")
     assert run("analyze", home / "generator.bdf", cwd=tmp_path).code == 2
+
+
+def test_a_hostile_name_is_one_line_and_steers_no_terminal(tmp_path: Path) -> None:
+    name = "a\x1b[31m\nb [bold] <i>.wav"
+    made.write_wav(tmp_path / name, made.silence(0.5))
+    for arguments in (("analyze", name, "--json"), ("analyze", name), ("show", "a\x1b[31m\nb [bold] <i>.mood")):
+        ran = run(*arguments, cwd=tmp_path)
+        assert ran.code == 0
+        assert "\x1b" not in ran.out + ran.err
+        assert "[bold]" in ran.out
+        assert all(line.startswith("moodal: ") for line in ran.err.splitlines())
+        if "--json" in arguments:
+            [summary] = ran.rows
+            check_summary(summary)
+            assert summary["recording"] == name
+    assert "\x1b" not in run("analyze", "gone" + name, cwd=tmp_path).err
+
+
+def test_a_folder_and_a_file_that_may_not_be_read(bench: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("in/a.wav", "b.wav", "c.wav"):
+        shutil.copy(bench / "silence.wav", tmp_path / name)
+    (tmp_path / "in").chmod(0)
+    (tmp_path / "b.wav").chmod(0)
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may read everything and setpriv is not here")
+    command = [*(drop if os.geteuid() == 0 else []), sys.executable, "-m", "moodal", "analyze", "in", "b.wav", "c.wav"]
+    try:
+        ran = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    finally:
+        (tmp_path / "in").chmod(0o700)
+    assert ran.returncode == 1, ran.stderr
+    rows = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [r["recording"] for r in rows] == ["in", "b.wav", "c.wav"]
+    assert all("cannot be opened (Permission denied)" in r["error"] for r in rows[:2])
+    assert "Traceback" not in ran.stderr

@@ -105,12 +105,14 @@ class Settings:
             raise UsageError(
                 f"{start:g} s is past the end ({recording.duration_s:.2f} s)", where=f"{recording.name}: --start"
             )
-        if self.baseline is not None and self.baseline[0] >= recording.duration_s:
+        span = Span(start, min(self.end_s or recording.duration_s, recording.duration_s))
+        if self.baseline is not None and not Span(*self.baseline) & span:
             raise UsageError(
-                f"{self.baseline[0]:g} s is past the end ({recording.duration_s:.2f} s)",
+                f"{self.baseline[0]:g} to {self.baseline[1]:g} s lies outside of what is analysed "
+                f"({span.start:g} to {span.end:.2f} s)",
                 where=f"{recording.name}: --baseline",
             )
-        return Span(start, min(self.end_s or recording.duration_s, recording.duration_s))
+        return span
 
     @property
     def sha256(self) -> str:
@@ -316,7 +318,8 @@ def _nothing_told(mood: Mood) -> list[str]:
     if any(s.told.any() for s in mood.subjects.values()):
         return []
     reasons = sorted({f"{g.modality}: {g.reason}" for g in mood.gaps if g.reason != "not_asked"})
-    return [f"{mood.recording}: nothing could be told ({', '.join(reasons)})"]
+    name = " ".join(mood.recording.split())
+    return [f"{name}: nothing could be told ({', '.join(reasons or ['not asked for'])})"]
 
 
 def _facts(recording: Recording, settings: Settings, span: Span, measured: Measured) -> Facts:
