@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
+from math import inf, isfinite
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, overload
@@ -24,7 +25,7 @@ from moodal.core.errors import InputError, ModelError, UsageError
 from moodal.core.mood import SCHEMA, Mood
 from moodal.core.recording import Recording
 from moodal.core.scheme import mapping
-from moodal.core.track import TrackSet
+from moodal.core.track import Track, TrackSet
 from moodal.formats.files import new_folder
 from moodal.formats.folder import folder_for, save, with_file
 from moodal.formats.tables import TrackReader, TrackWriter
@@ -32,7 +33,16 @@ from moodal.formats.writer import EXPORTS, chosen
 from moodal.fuse import Facts, conclude
 from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
 
-__all__ = ["Settings", "analyze", "analyze_into", "extract", "folder_for", "functionals", "settings_from"]
+__all__ = [
+    "Settings",
+    "analyze",
+    "analyze_into",
+    "extract",
+    "folder_for",
+    "functional_names",
+    "functionals",
+    "settings_from",
+]
 
 #: What `analyze` looks at unless told otherwise: every modality that has an extractor. The body is looked at where the
 #: recording has a signal of one: that a video has no wristband is no gap anybody waits for.
@@ -47,7 +57,8 @@ class Settings:
 
     ``fps`` thins pictures to at most that rate; ``start_s`` and ``end_s`` bound the analysis on the
     recording's clock; ``asr_model`` is a folder with another faster-whisper model; ``language`` the
-    code of what is spoken, where known; ``baseline`` a neutral stretch (start, end in s) of the body's signals.
+    code of what is spoken, where known; ``baseline`` a neutral stretch (start, end in s) of the body's signals;
+    ``keep`` names tracks to store that are too large to be stored unasked.
     """
 
     only: tuple[str, ...] = DEFAULT
@@ -59,8 +70,12 @@ class Settings:
     asr_model: str | None = None
     language: str | None = None
     baseline: tuple[float, float] | None = None
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for option, number in (("--fps", self.fps), ("--start", self.start_s), ("--end", self.end_s)):
+            if number is not None and not isfinite(number):
+                raise UsageError(f"must be a number, not {number:g}", where=option)
         unknown = [m for m in self.only if m not in MODALITIES]
         if unknown or not self.only:
             raise UsageError(
@@ -72,7 +87,9 @@ class Settings:
             raise UsageError(f"must be above 0, not {self.fps:g}", where="--fps")
         if self.start_s is not None and self.start_s < 0:
             raise UsageError(f"must not be negative, but is {self.start_s:g}", where="--start")
-        if self.baseline is not None and not 0 <= self.baseline[0] < self.baseline[1]:
+        for name in self.keep:
+            track_spec(name)
+        if self.baseline is not None and not 0 <= self.baseline[0] < self.baseline[1] < inf:
             raise UsageError("must be START:END in seconds, the end after the start", where="--baseline")
         if self.end_s is not None and self.end_s <= (self.start_s or 0):
             raise UsageError(f"must come after the start, but is {self.end_s:g}", where="--end")
@@ -88,7 +105,14 @@ class Settings:
             raise UsageError(
                 f"{start:g} s is past the end ({recording.duration_s:.2f} s)", where=f"{recording.name}: --start"
             )
-        return Span(start, min(self.end_s or recording.duration_s, recording.duration_s))
+        span = Span(start, min(self.end_s or recording.duration_s, recording.duration_s))
+        if self.baseline is not None and not Span(*self.baseline) & span:
+            raise UsageError(
+                f"{self.baseline[0]:g} to {self.baseline[1]:g} s lies outside of what is analysed "
+                f"({span.start:g} to {span.end:.2f} s)",
+                where=f"{recording.name}: --baseline",
+            )
+        return span
 
     @property
     def sha256(self) -> str:
@@ -149,7 +173,7 @@ def analyze(
     unit : units of signals that state none: ``["eda=uS"]`` or ``{"eda": "uS"}``.
     write : further formats for ``NAME.mood/exports/`` (``"eaf,srt"`` or a list).
     options : the command's options: ``only`` (modalities), ``scheme``, ``fps``, ``start``, ``end``,
-        ``commercial``, ``asr_model``, ``language``, ``baseline`` (start and end, s).
+        ``commercial``, ``asr_model``, ``language``, ``baseline`` (start and end, s), ``keep`` (tracks).
 
     Raises
     ------
@@ -157,11 +181,27 @@ def analyze(
     """
     settings, formats = settings_from(**options), chosen(write)
     if isinstance(source, (list, tuple)):
-        return [analyze(one, out=out, with_=with_, unit=unit, write=write, **options) for one in source]
+        taken: set[Path] = set()
+        return [_analyze(one, out, with_, unit, formats, settings, taken) for one in source]
+    return _analyze(source, out, with_, unit, formats, settings, set())
+
+
+def _analyze(
+    source: PathLike | Recording,
+    out: PathLike | None,
+    with_: Any,
+    unit: Any,
+    formats: tuple[str, ...],
+    settings: Settings,
+    taken: set[Path],
+) -> Mood:
+    """One of a list; ``taken`` are the folders of those before it."""
     transcripts = [with_] if isinstance(with_, (str, os.PathLike)) else list(with_)
     recording = source if isinstance(source, Recording) else media.read(source, with_=transcripts, unit=unit)
     if out is not None:
-        return analyze_into(recording, folder_for(recording, Path(out)), settings, write=formats)[0]
+        folder = folder_for(recording, Path(out), taken)
+        taken.add(folder)
+        return analyze_into(recording, folder, settings, write=formats)[0]
     home = tempfile.mkdtemp(prefix="moodal-")
     mood = analyze_into(recording, Path(home) / f"{Path(recording.name).stem}.mood", settings, write=formats)[0]
     weakref.finalize(mood, rmtree, home, ignore_errors=True)
@@ -183,7 +223,7 @@ def settings_from(**options: Any) -> Settings:
             f"unknown option {', '.join(unknown)}", where="analyze", fix=f"Known: {', '.join(sorted(known))}."
         )
     values = {spelt.get(name, name): value for name, value in options.items() if value is not None}
-    for name in ("only", "schemes"):
+    for name in ("only", "schemes", "keep"):
         if name in values:
             texts = [values[name]] if isinstance(values[name], str) else list(values[name])
             values[name] = tuple(
@@ -221,7 +261,8 @@ def analyze_into(
 
     span = settings.span(recording)
     only = settings.modalities(recording)
-    specs = {t.name: t for s in extractor_specs().values() if s.modality in only for t in s.tracks if t.keep}
+    specs = {t.name: t for s in extractor_specs().values() if s.modality in only for t in s.tracks}
+    specs = {name: t for name, t in specs.items() if t.keep or name in settings.keep}
     if settings.commercial:
         used = [m for s in extractor_specs().values() if s.modality in only for m in s.models]
         _require_commercial([*used, "late-v0"])
@@ -278,7 +319,8 @@ def _nothing_told(mood: Mood) -> list[str]:
     if any(s.told.any() for s in mood.subjects.values()):
         return []
     reasons = sorted({f"{g.modality}: {g.reason}" for g in mood.gaps if g.reason != "not_asked"})
-    return [f"{mood.recording}: nothing could be told ({', '.join(reasons)})"]
+    name = " ".join(mood.recording.split())
+    return [f"{name}: nothing could be told ({', '.join(reasons or ['not asked for'])})"]
 
 
 def _facts(recording: Recording, settings: Settings, span: Span, measured: Measured) -> Facts:
@@ -370,6 +412,13 @@ def extract(
     if measured.failed:
         raise InputError(measured.warnings[0])
     return memory.track(spec)
+
+
+def functional_names(track: str) -> tuple[str, ...]:
+    """What `functionals` says of this track, in order."""
+    spec = track_spec(track)[1]
+    [row] = functionals(TrackSet(spec, {"voice": Track.from_pieces(spec, "voice", ())}), "")
+    return tuple(row)[2:]
 
 
 def functionals(tracks: TrackSet, file: str) -> list[dict[str, Any]]:

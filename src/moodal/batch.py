@@ -19,7 +19,7 @@ from typing import Any
 
 from moodal import __version__, media
 from moodal.analyze import Settings, analyze_into, folder_for
-from moodal.core.errors import InputError, ModelError, MoodalError, OutputError
+from moodal.core.errors import InputError, MoodalError, OutputError
 from moodal.core.recording import Recording
 from moodal.formats.folder import load
 from moodal.formats.writer import EXPORTS, outputs
@@ -82,10 +82,6 @@ def plan(inputs: Sequence[tuple[Path, Sequence[Any]]], out: Path) -> list[Job]:
         path = Path(path)
         name = path.name or path.resolve().name
         folder = folder_for(name, out, taken)
-        number = 2
-        while folder in taken:
-            folder = out / f"{name}-{number}.mood"
-            number += 1
         taken.add(folder)
         jobs.append(Job(path, tuple(joined), folder))
     return jobs
@@ -140,7 +136,7 @@ def work(job: Job, how: Plan, progress: Progress | None = None) -> Outcome:
             recording, job.folder, how.settings, progress, write=how.write, noted=noted(job, how.unit)
         )
         return Outcome(job, mood.summary(), partly=measured.failed, notes=measured.notes)
-    except (OutputError, ModelError) as error:
+    except OutputError as error:
         return Outcome(job, error=str(error), stops=error)
     except MoodalError as error:
         return Outcome(job, error=str(error))
@@ -158,7 +154,7 @@ def run(jobs: Sequence[Job], how: Plan, *, workers: int = 1, progress: Progress 
 
     Raises
     ------
-    OutputError, ModelError : what no other recording would be spared (a full disk, a damaged model).
+    OutputError : what no other recording would be spared (a full disk).
     """
     say = progress or (lambda _: None)
     if workers <= 1 or len(jobs) <= 1:

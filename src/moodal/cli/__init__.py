@@ -47,4 +47,5 @@ def main() -> None:
 
 
 def _say(line: str) -> None:
-    print(f"moodal: {' '.join(line.split())}", file=sys.stderr)
+    # Without rich, which may be what is missing; a name in the line may hold what steers a terminal.
+    print(f"moodal: {''.join(c if c.isprintable() else '?' for c in ' '.join(line.split()))}", file=sys.stderr)

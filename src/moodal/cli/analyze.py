@@ -38,6 +38,9 @@ def analyze(
     baseline: Annotated[
         str | None, typer.Option(help="START:END in s: a neutral stretch that body signals are compared with.")
     ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="TRACK", help="Store this track too: face.landmarks.")
+    ] = None,
     write: Annotated[list[str] | None, typer.Option(help="Further formats: csv, json, eaf, srt, vtt, fex …")] = None,
     parallel: Annotated[int, typer.Option("--jobs", help="Recordings at a time, each in a process of its own.")] = 1,
     again: Annotated[bool, typer.Option("--again", help="Of several: do finished ones again.")] = False,
@@ -63,6 +66,7 @@ def analyze(
         asr_model=asr_model,
         language=language,
         baseline=baseline,
+        keep=keep,
     )
     formats = chosen(write)
     if parallel < 1:
@@ -85,13 +89,14 @@ def analyze(
             mood, measured = analyze_into(recording, target, settings, progress, write=formats, noted=noted)
     except MoodalError as error:
         if as_json:
-            typer.echo(json.dumps({"recording": Path(path).name, "error": str(error)}))
+            name = path.name or path.resolve().name
+            typer.echo(json.dumps({"recording": name, "error": str(error)}, ensure_ascii=False))
         raise
     if as_json:
         typer.echo(json.dumps(mood.summary(), ensure_ascii=False))
     else:
-        screen.console().print(screen.mood_lines(mood.summary(), path=str(target / "index.html")))
-    for line in [*(mood.warnings if as_json else ()), *measured.notes]:
-        screen.errors(line)
+        screen.console().print(screen.mood_lines(mood.summary(), path=str(target / "index.html"), warnings=False))
+    for line in [*mood.warnings, *measured.notes]:
+        screen.warning(line)
     if measured.failed:
         raise typer.Exit(1)

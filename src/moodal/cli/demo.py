@@ -30,7 +30,9 @@ def demo(out: Annotated[str, typer.Option(help="Folder for the recording and its
     with screen.progress("demo.mp4") as progress:
         mood, measured = analyze_into(read(talk), folder / "demo.mood", settings_from(), progress)
     terminal = screen.console()
-    terminal.print(screen.mood_lines(mood.summary(), path=str(folder / "demo.mood" / "index.html")))
+    terminal.print(screen.mood_lines(mood.summary(), path=str(folder / "demo.mood" / "index.html"), warnings=False))
     terminal.print(_ABOUT, style="dim")
+    for line in [*mood.warnings, *measured.notes]:
+        screen.warning(line)
     if measured.failed:
         raise typer.Exit(1)

@@ -32,9 +32,10 @@ def extract(
 ) -> None:
     """Write one track of each recording, or its functionals, as a table."""
     from moodal.analyze import extract as measure_one
+    from moodal.analyze import functional_names
     from moodal.analyze import functionals as summarise
     from moodal.cli import screen
-    from moodal.core.errors import InputError, UsageError
+    from moodal.core.errors import MoodalError, OutputError, UsageError
     from moodal.formats import write_table
     from moodal.measure import track_spec
     from moodal.media import read
@@ -45,35 +46,45 @@ def extract(
     track_spec(track)
     rows: list[dict[str, object]] = []
     taken: set[str] = set()
-    jobs = list(inputs(paths))
+    jobs = inputs(paths)
     failed = 0
     for path, transcripts in jobs:
         try:
             recording = read(path, with_=[*transcripts, *(with_ or [])], unit=unit or ())
             with screen.progress(recording.name) as progress:
                 tracks = measure_one(recording, track, progress=progress, fps=fps, start=start, end=end)
-        except InputError as error:
+        except OutputError:
+            raise
+        except MoodalError as error:
             if len(jobs) == 1:
                 raise
             failed += 1
             screen.errors(str(error))
             continue
+        if not len(tracks.columns()["time_s"]):
+            why = sorted({gap.reason for one in tracks.by_subject.values() for gap in one.gaps}) or ["no_stream"]
+            screen.warning(f"{recording.name}: {track}: nothing could be measured ({', '.join(why)})")
         if functionals:
             rows += summarise(tracks, recording.name)
             continue
-        stem = Path(recording.name).stem
-        stem = recording.name if stem in taken else stem
-        taken.add(stem)
-        target = Path(out) / f"{stem}.{track}.{fmt}"
+        name = _unused(recording.name, taken)
+        target = Path(out) / f"{name}.{track}.{fmt}"
         write_table(target, tracks.columns())
         typer.echo(str(target), err=True)
     if failed == len(jobs):
         raise typer.Exit(2)
     if functionals:
         target = Path(out) / f"{track}.functionals.{fmt}"
-        write_table(
-            target, {name: [row[name] for row in rows] for name in rows[0]} if rows else {"file": [], "subject": []}
-        )
+        names = ["file", "subject", *functional_names(track)]
+        write_table(target, {name: [row[name] for row in rows] for name in names})
         typer.echo(str(target), err=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """The name without its suffix; with it, and then numbered, where that is taken."""
+    tries = (Path(name).stem, name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+    found = next(t for t in tries if t not in taken)
+    taken.add(found)
+    return found

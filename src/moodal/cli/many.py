@@ -14,6 +14,9 @@ from moodal.formats.leftovers import sweep
 
 __all__ = ["many"]
 
+#: Timing of a recording that was finished before.
+_NO_TIME = {"load_s": 0.0, "analysis_s": 0.0, "real_time": None}
+
 
 def many(inputs: Sequence[tuple[Path, Sequence[Any]]], out: Path, how: batch.Plan, *, jobs: int, as_json: bool) -> None:
     """Analyse them all; exit 1 where some failed, 2 where all did."""
@@ -38,11 +41,13 @@ def many(inputs: Sequence[tuple[Path, Sequence[Any]]], out: Path, how: batch.Pla
                 skipped += outcome.skipped
                 parts += outcome.partly
                 if as_json:
+                    # What was finished before took no time now, but a row has the same fields as any other.
+                    summary = {**summary, "timing": summary.get("timing", _NO_TIME)}
                     typer.echo(json.dumps(summary, ensure_ascii=False))
                 else:
                     say(screen.recording_line(summary, skipped=outcome.skipped))
-                for note in [*(summary["warnings"] if as_json else ()), *outcome.notes]:
-                    screen.errors(note)
+                for note in [*summary["warnings"], *outcome.notes]:
+                    screen.warning(note)
     for note in page.write(rows, out, title=out.resolve().name):
         screen.errors(note)
     sweep(out)  # of a run that was just dying when this one began

@@ -9,17 +9,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, Group
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from moodal.core.summary import against_baseline
 
-__all__ = ["console", "errors", "mood_lines", "progress", "stamp"]
+__all__ = ["console", "errors", "mood_lines", "plain", "progress", "stamp", "warning"]
 
 #: Marks of persons in order, as on the page; shape before colour.
 _MARKS = ("●", "▲", "■", "◆", "○", "△", "□", "◇")
 _HUES = ("blue", "yellow", "magenta", "cyan")
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 def console(*, error: bool = False) -> Console:
@@ -28,9 +30,19 @@ def console(*, error: bool = False) -> Console:
     return Console(stderr=error, highlight=False, width=min(plain.width, 100)) if plain.width > 100 else plain
 
 
+def plain(text: str) -> str:
+    """Text from outside in one line; what would steer a terminal (a name may hold anything) is spelt out."""
+    return " ".join(text.split()).translate(_CONTROLS)
+
+
 def errors(line: str) -> None:
     """One line on standard error."""
-    print(f"moodal: {' '.join(line.split())}", file=sys.stderr)
+    print(f"moodal: {plain(line)}", file=sys.stderr)
+
+
+def warning(line: str) -> None:
+    """One line on standard error, in the colour of a warning where that is a terminal."""
+    console(error=True).print(Text(f"moodal: {plain(line)}", style="yellow"), soft_wrap=True)
 
 
 def stamp(seconds: float) -> str:
@@ -60,7 +72,8 @@ def progress(what: str) -> Iterator[Callable[[float], None]]:
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=screen, transient=True) as bars:
-        task = bars.add_task(what if len(what) <= 40 else f"{what[:39]}…", total=1.0)
+        what = plain(what)
+        task = bars.add_task(escape(what if len(what) <= 40 else f"{what[:39]}…"), total=1.0)
         yield lambda share: bars.update(task, completed=share)
 
 
@@ -90,7 +103,7 @@ def many_progress(count: int, jobs: int) -> Iterator[tuple[Callable[[float], Non
 
 def recording_line(summary: dict[str, Any], *, skipped: bool) -> Text:
     """One recording in one line: what it is, who, and what is displayed over the whole of it."""
-    line = Text(summary["recording"], style="bold").append(f"  {stamp(summary['duration_s'])}  ", style="dim")
+    line = Text(plain(summary["recording"]), style="bold").append(f"  {stamp(summary['duration_s'])}  ", style="dim")
     for index, subject in enumerate(summary["subjects"][:4]):
         hue = _HUES[index % len(_HUES)]
         line.append(f"{_MARKS[index % len(_MARKS)]} ", style=hue).append(_labels(subject["overall"]["label_set"], hue))
@@ -138,7 +151,7 @@ def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     names = {"voice": "a voice, nobody seen", "text": "the text", "body": "the wearer, nobody seen"}
     seen = sum(b - a for a, b in subject["seen"])
     head = Text(
-        f"{_MARKS[index % len(_MARKS)]} {subject.get('name') or names.get(subject['id'], subject['id'])}",
+        f"{_MARKS[index % len(_MARKS)]} {plain(subject.get('name') or '') or names.get(subject['id'], subject['id'])}",
         style=f"bold {hue}",
     )
     if subject["seen"]:
@@ -168,10 +181,15 @@ def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     return lines
 
 
-def mood_lines(summary: dict[str, Any], *, path: str = "") -> Group:
-    """A summary object as a person reads it: who, when, what, how sure, what is missing and why."""
+def mood_lines(summary: dict[str, Any], *, path: str = "", warnings: bool = True) -> Group:
+    """A summary object as a person reads it: who, when, what, how sure, what is missing and why.
+
+    Without ``warnings`` where they are said on standard error instead.
+    """
     streams = ", ".join(s["name"] for s in summary["streams"])
-    head = Text(summary["recording"], style="bold").append(f"  {stamp(summary['duration_s'])}, {streams}", style="dim")
+    head = Text(plain(summary["recording"]), style="bold").append(
+        f"  {stamp(summary['duration_s'])}, {streams}", style="dim"
+    )
     lines: list[Any] = [head]
     for index, subject in enumerate(summary["subjects"]):
         lines += _subject(subject, index, summary["duration_s"])
@@ -181,12 +199,12 @@ def mood_lines(summary: dict[str, Any], *, path: str = "") -> Group:
     if base := summary.get("baseline"):
         when = f"{stamp(base['start_s'])} to {stamp(base['end_s'])} ({base['how']})"
         lines.append(Text(f"Arousal of the body is relative to {when}; whether it was pleasant, a body does not tell."))
-    lines += [Text(f"! {w}", style="yellow") for w in summary["warnings"]]
+    lines += [Text(f"! {plain(w)}", style="yellow") for w in summary["warnings"] if warnings]
     if not summary["calibrated"]:
         lines.append(Text("Scores, not calibrated on people. Displayed emotion, not what anybody feels.", style="dim"))
     if timing := summary.get("timing"):
         speed = f"{timing['real_time']:.1f} × real time, models loaded in {timing['load_s']:.1f} s"
         lines.append(Text(f"analysed in {timing['analysis_s']:.1f} s ({speed})", style="dim"))
     if path:
-        lines.append(Text("page  ").append(path, style="underline"))
+        lines.append(Text("page  ").append(path.translate(_CONTROLS), style="underline"))
     return Group(*lines)

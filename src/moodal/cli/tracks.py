@@ -9,6 +9,9 @@ import typer
 
 __all__ = ["tracks"]
 
+#: Tracks with a row for each sample of the signal.
+_SIGNALS = ("body.ecg", "body.ppg")
+
 
 def tracks(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, and the closed list of gap reasons.")] = False,
@@ -33,6 +36,8 @@ def tracks(
         rate = "events" if spec.rate_hz is None else f"{spec.rate_hz:g} Hz"
         if spec.rate_hz is None and spec.modality == "face":
             rate = "frames"
+        elif spec.name in _SIGNALS:
+            rate = "sensor's"
         shown = ", ".join(f"{f.name}{f' ({f.unit})' if f.unit else ''}" for f in spec.fields[:6])
         more = f" and {len(spec.fields) - 6} more" if len(spec.fields) > 6 else ""
         table.add_row(spec.name, rate, shown + more)

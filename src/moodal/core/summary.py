@@ -49,7 +49,15 @@ def _classes(name: str, rows: FloatArray, weights: FloatArray) -> tuple[dict[str
     mean = mean / mean.sum()
     chosen = smallest_set(mean[None, :])[0]
     by_score = sorted(np.flatnonzero(chosen), key=lambda i: (-mean[i], i))
-    return {c: round(float(p), 6) for c, p in zip(labels, mean, strict=True)}, [labels[i] for i in by_score]
+    return _summing_to_one(labels, mean), [labels[i] for i in by_score]
+
+
+def _summing_to_one(labels: tuple[str, ...], mean: FloatArray) -> dict[str, float]:
+    """Six digits each that sum to 1: what rounding leaves over goes to those it took most from."""
+    millionths = np.floor(mean * 1e6).astype(int)
+    left = 1_000_000 - int(millionths.sum())
+    millionths[np.argsort(millionths - mean * 1e6, kind="stable")[:left]] += 1
+    return {c: int(m) / 1e6 for c, m in zip(labels, millionths, strict=True)}
 
 
 def _state(mood: Mood, subject: SubjectMood, cells: slice, weights: FloatArray) -> dict[str, Any]:

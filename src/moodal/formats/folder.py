@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -87,17 +88,21 @@ def _read(path: Path) -> Any:
         return file.read()
 
 
-def folder_for(recording: Recording | str, out: Path, taken: Iterable[Path] = ()) -> Path:
-    """``OUT/STEM.mood``, or ``OUT/NAME.mood`` where the short one belongs to another recording (or name)."""
+def folder_for(recording: Recording | str, out: Path, taken: Collection[Path] = ()) -> Path:
+    """``OUT/STEM.mood``, or ``OUT/NAME.mood`` where the short one belongs to another recording (or name).
+
+    A folder in ``taken`` is another's whatever lies in it; a number tells apart what has all its name in common.
+    """
     name = recording if isinstance(recording, str) else recording.name
     short = out / f"{Path(name).stem}.mood"
-    if short in taken:
-        return out / f"{name}.mood"
     try:
         other = json.loads((short / "summary.json").read_text(encoding="utf-8"))["recording"]
     except (OSError, ValueError, KeyError):
+        other = name
+    if other == name and short not in taken:
         return short
-    return short if other == name else out / f"{name}.mood"
+    numbered = (out / f"{name}-{number}.mood" for number in count(2))
+    return next(f for f in chain([out / f"{name}.mood"], numbered) if f not in taken)
 
 
 def with_file(provenance: Mapping[str, Any], file: Path | None) -> dict[str, Any]:

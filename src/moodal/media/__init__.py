@@ -52,9 +52,18 @@ def read(
 
 def opened(path: Path, units: Units) -> Recording:
     """One file or folder as a recording, nothing joined."""
-    head = b"" if path.is_dir() else _head(path)
-    spec = chosen(path, head)
+    try:
+        head = b"" if path.is_dir() else _head(path)
+        spec = chosen(path, head)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"cannot be opened ({reason})", where=str(path), fix="Check its name and permissions."
+        ) from error
     if spec is None:
+        from .inputs import readable
+
+        readable(path)
         raise InputError(
             "is a folder of no known layout (E4, BIDS, recording.toml)", where=str(path),
             fix="Name a file, or let moodal analyze take the folder.",

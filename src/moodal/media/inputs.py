@@ -10,7 +10,7 @@ from moodal.core.errors import InputError
 
 from . import chosen, specs
 
-__all__ = ["inputs"]
+__all__ = ["inputs", "readable"]
 
 
 def _extensions() -> tuple[frozenset[str], frozenset[str]]:
@@ -26,37 +26,49 @@ def _meant(path: Path) -> bool:
     return any(s.listed is None or s.listed(path) for s in asked)
 
 
+def readable(folder: Path) -> list[Path]:
+    """The files in a folder (not in its subfolders) that are recordings or transcripts, in order of name.
+
+    Raises
+    ------
+    InputError : the folder cannot be opened, or holds nothing readable.
+    """
+    every, _ = _extensions()
+    try:
+        # Names that begin with a dot are a system's own notes, not recordings.
+        names = sorted(f for f in folder.iterdir() if not f.name.startswith("."))
+        files = [f for f in names if f.suffix.lower() in every and f.is_file() and _meant(f)]
+    except OSError as error:
+        raise InputError(
+            f"cannot be opened ({error.strerror})", where=str(folder), fix="Check its permissions."
+        ) from error
+    if not files:
+        raise InputError(
+            "holds no file that moodal reads", where=str(folder), fix=f"It reads: {' '.join(sorted(every))}."
+        )
+    return files
+
+
 def inputs(paths: Iterable[str]) -> list[tuple[Path, list[Path]]]:
     """Each recording with the transcripts that join it.
 
     A folder of a known layout (E4, BIDS) or with a ``recording.toml`` is one recording. Any other stands for the
     readable files in it, not in its subfolders, in order of name; a transcript with the stem of a sound or video
-    beside it joins that one. A file named outright is a recording whatever its suffix.
-
-    Raises
-    ------
-    InputError : a path that does not exist, or a folder without anything readable.
+    beside it joins that one. A file named outright is a recording whatever its suffix. What cannot be read stands for
+    itself: `moodal.read` says why, and the other paths are none the worse for it.
     """
     found: list[tuple[Path, list[Path]]] = []
     for text in paths:
         path = Path(text)
-        if not path.is_dir() or chosen(path, b"") is not None:
+        try:
+            files = readable(path) if path.is_dir() and chosen(path, b"") is None else []
+        except (InputError, OSError):
+            files = []
+        if not files:
             found.append((path, []))
             continue
-        every, transcript = _extensions()
-        try:
-            names = sorted(path.iterdir())
-        except OSError as error:
-            raise InputError(
-                f"cannot be opened ({error.strerror})", where=text, fix="Check its permissions."
-            ) from error
-        # Names that begin with a dot are a system's own notes, not recordings.
-        files = [f for f in names if f.suffix.lower() in every and not f.name.startswith(".") and f.is_file()]
-        files = [f for f in files if _meant(f)]
+        _, transcript = _extensions()
         media = {f.stem for f in files if f.suffix.lower() not in transcript}
         joining = [f for f in files if f.suffix.lower() in transcript and f.stem in media]
-        rows = [(f, [t for t in joining if t.stem == f.stem]) for f in files if f not in joining]
-        if not rows:
-            raise InputError("holds no file that moodal reads", where=text, fix=f"It reads: {' '.join(sorted(every))}.")
-        found += rows
+        found += [(f, [t for t in joining if t.stem == f.stem]) for f in files if f not in joining]
     return found
