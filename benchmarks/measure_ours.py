@@ -232,5 +232,45 @@ def memory(clip: str) -> dict[str, float]:
     return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
+def day(folder: str) -> dict[str, float]:
+    """A wristband's folder of 24 hours at its true rates, with ten minutes off the wrist."""
+    rng = np.random.default_rng(0)
+    seconds = 24 * 3600
+    t = np.arange(seconds * 64) / 64
+    beats = np.cumsum((70 + 10 * np.sin(2 * np.pi * t / 7200) + 3 * np.sin(2 * np.pi * t / 600)) / 60 / 64)
+    pulse = 80 * np.exp(3 * (np.cos(2 * np.pi * beats) - 1)) + 2 * rng.standard_normal(len(t))
+    pulse[len(t) // 3 : len(t) // 3 + 64 * 600] = rng.standard_normal(64 * 600) * 0.05
+    slow = np.arange(seconds * 4) / 4
+    skin = 2 + 0.5 * np.sin(2 * np.pi * slow / 5000) + 0.002 * rng.standard_normal(len(slow))
+    shape = 0.3 * (np.exp(-np.arange(80) / 16) - np.exp(-np.arange(80) / 4))
+    for at in rng.integers(0, len(slow) - 80, 3000):
+        skin[at : at + 80] += shape
+    movement = np.tile([0, 0, 64], (seconds * 32, 1)) + rng.integers(-1, 2, (seconds * 32, 3))
+    home = Path(folder)
+    home.mkdir(exist_ok=True)
+    for name, rate, values, form in (
+        ("BVP", 64, pulse[:, None], "%.2f"),
+        ("EDA", 4, skin[:, None], "%.4f"),
+        ("TEMP", 4, 33 + 0.3 * np.sin(slow / 3000)[:, None], "%.2f"),
+        ("ACC", 32, movement, "%d"),
+    ):
+        head = "\n".join(", ".join([x] * values.shape[1]) for x in ("1700000000.000000", f"{rate}.000000"))
+        np.savetxt(home / f"{name}.csv", values, fmt=form, delimiter=",", header=head, comments="")
+    return {"ok": 1}
+
+
+def wristband(folder: str) -> dict[str, float]:
+    """A whole analysis of it: reading, measuring, concluding, saving and its page."""
+    import moodal
+
+    with tempfile.TemporaryDirectory() as out:
+        began = time.perf_counter()
+        mood = moodal.analyze(folder, out=out)
+        seconds = time.perf_counter() - began
+        page = (Path(mood.path or out) / "index.html").stat().st_size / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return {"real_time": mood.duration_s / seconds, "peak_mb": peak, "page_mb": page}
+
+
 if __name__ == "__main__":
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))
