@@ -218,7 +218,8 @@ def _packets(source, turn: int):
     source.seek(0)
     kind = "video" if source.streams.video and not source.streams.audio else "audio"
     for packet in source.demux(**{kind: 0}):
-        if packet.dts is None or float(packet.pts * packet.time_base) >= 24.0:
+        # Run-up packets before second 0 would fall into the turn before.
+        if packet.dts is None or min(packet.pts, packet.dts) < 0 or float(packet.pts * packet.time_base) >= 24.0:
             continue
         shift = round(turn * 24 / packet.time_base)
         packet.pts += shift

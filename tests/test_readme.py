@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import recordings as made
+from moodal.media.generated import e4
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sound = np.concatenate([made.silence(1), made.speech(4)])
     made.write_video(home / "talk.mp4", made.portrait(5), sound=sound)
     (home / "talk.srt").write_text("1\n00:00:01,000 --> 00:00:04,000\nI am so happy that you came!\n")
+    e4(home, 0).path.rename(home / "band.zip")
     (home / "recordings").mkdir()
     for name in ("one", "two"):
         (home / "recordings" / f"{name}.txt").write_text("I was glad. Then it rained.")
