@@ -106,7 +106,7 @@ def recording_line(summary: dict[str, Any], *, skipped: bool) -> Text:
     line = Text(plain(summary["recording"]), style="bold").append(f"  {stamp(summary['duration_s'])}  ", style="dim")
     for index, subject in enumerate(summary["subjects"][:4]):
         hue = _HUES[index % len(_HUES)]
-        line.append(f"{_MARKS[index % len(_MARKS)]} ", style=hue).append(_labels(subject["overall"]["label_set"], hue))
+        line.append(f"{_MARKS[index % len(_MARKS)]} ", style=hue).append(_state(subject["overall"], hue))
         line.append("  ")
     if len(summary["subjects"]) > 4:
         line.append(f"and {len(summary['subjects']) - 4} more  ", style="dim")

@@ -152,7 +152,7 @@ def _seen(quality: TrackSet | None, facts: Facts, causal: bool) -> dict[str, Tim
     if causal:
         found = {name: quality[name].times for name in quality.subjects}
         return {name: Timeline(zip(t, held(t), strict=True)) for name, t in found.items()}
-    outside = ("no_face", "unreadable", "not_asked", "dark")
+    outside = ("no_face", "unreadable", "not_asked", "dark", "no_stream")
     whole = Timeline([facts.span])
     return {
         name: whole - Timeline(g.span for g in quality[name].gaps if g.reason in outside) for name in quality.subjects

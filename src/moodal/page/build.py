@@ -106,7 +106,7 @@ def _cannot(mood: Mood, told: story.Story) -> str:
 
 
 def _facts(mood: Mood) -> str:
-    kinds = list(dict.fromkeys(s.kind for s in mood.streams))
+    kinds = list(dict.fromkeys(words.STREAM_NAMES.get(s.kind, s.kind) for s in mood.streams))
     seen = sum(len(s.seen) > 0 for s in mood.subjects.values())
     length = "one picture" if mood.still else words.length_text(mood.duration_s, clock=mood.clock)
     who = [words.plural(seen, "person")] if seen else []

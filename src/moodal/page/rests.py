@@ -83,7 +83,10 @@ def rests_on(mood: Mood) -> str:
     rows = [("Bundle", f"{name} · {calibration(mood)}")]
     for dimension in ("valence", "arousal"):
         basis = str(mood.basis.get(dimension, "none"))
-        rows.append((dimension.capitalize(), _BASIS.get(basis, basis)))
+        text = _BASIS.get(basis, basis)
+        if dimension == "arousal" and basis == "mapped" and _body_alone(mood):
+            text = "heart rate and skin responses over the baseline, by hand-set scales; no coverage is claimed"
+        rows.append((dimension.capitalize(), text))
     if mood.words:
         rows.append(("Words", "speech to text, unchecked" if _transcribed(mood) else "from the transcript given"))
     base = mood.provenance.get("baseline")
@@ -98,22 +101,26 @@ def rests_on(mood: Mood) -> str:
     return "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>\n" for k, v in rows)
 
 
+def _body_alone(mood: Mood) -> bool:
+    shares = [(m, v) for s in mood.subjects.values() for m, v in s.support.items()]
+    return all((m == "body") == bool(v.any()) for m, v in shares)
+
+
 def _joins(mood: Mood) -> list[str]:
     """How each stream of another clock was joined: ``ppg joined to picture by tap: +1.84 s, 12 ppm, ± 18 ms``."""
     found = mood.provenance.get("joins")
-    told = []
+    ways: dict[tuple[Any, ...], list[str]] = {}
     for join in found if isinstance(found, Sequence) else ():
-        if not isinstance(join, Mapping) or join.get("how") == "same file":
-            continue
-        error = join.get("error_ms")
+        if isinstance(join, Mapping) and join.get("how") != "same file":
+            way = tuple(join.get(k) for k in ("onto", "how", "offset_s", "drift_ppm", "error_ms"))
+            ways.setdefault(way, []).append(str(join.get("stream")))
+    told = []
+    for (onto, how, offset, drift, error), streams in ways.items():
         sure = (
             f"±{words.NBSP}{error:.0f}{words.NBSP}ms" if isinstance(error, (int, float)) else "nobody can tell how well"
         )
-        told.append(
-            f"{join.get('stream')} joined to {join.get('onto')} by {join.get('how')}: "
-            f"{words.signed(float(join.get('offset_s', 0)))}{words.NBSP}s, "
-            f"{float(join.get('drift_ppm', 0)):.0f}{words.NBSP}ppm, {sure}"
-        )
+        moved = f"{words.signed(float(offset or 0))}{words.NBSP}s, {float(drift or 0):.0f}{words.NBSP}ppm"
+        told.append(f"{words.joined(streams)} joined to {onto} by {how}: {moved}, {sure}")
     return told
 
 
@@ -139,7 +146,7 @@ def _rate(hertz: float) -> str:
 def _streams(mood: Mood) -> str:
     told = []
     for s in mood.streams:
-        parts: list[str] = [s.kind]
+        parts: list[str] = [words.STREAM_NAMES.get(s.kind, s.kind)]
         if s.rate_hz and not mood.still:
             parts.append(f"{_rate(s.rate_hz)}{words.NBSP}{'frames a second' if s.kind == 'picture' else 'Hz'}")
         if s.info.get("codec"):

@@ -15,6 +15,7 @@ __all__ = [
     "ABOUT",
     "MODALITY_STREAMS",
     "NBSP",
+    "STREAM_NAMES",
     "because",
     "because_all",
     "clock_text",
@@ -40,6 +41,12 @@ ABOUT = "Displayed emotion is what face, voice, words and body show. It is not w
 
 #: The stream that a modality is read from, as a reader would call it.
 MODALITY_STREAMS = {"face": "picture", "pose": "picture", "voice": "sound", "words": "words", "body": "body signals"}
+
+#: Kinds of streams as a reader would call them; others keep their own names.
+STREAM_NAMES = {
+    "ppg": "pulse", "ecg": "ECG", "ibi": "beat intervals", "hr": "heart rate", "eda": "skin conductance",
+    "resp": "breathing", "temp": "temperature", "acc": "movement", "emg": "muscle", "eeg": "EEG", "eog": "EOG",
+}  # fmt: skip
 
 #: Why a stretch is missing, as a clause after "because".
 _CLAUSES = {
