@@ -13,10 +13,11 @@ from test_extractor_laws import CASES, FPS, SECONDS, chunks, run, spec_of, whole
 
 import moodal
 import recordings as made
+import signals
 from moodal.core.clock import Span
 from moodal.core.errors import UsageError
 from moodal.core.extractor import MeasureContext
-from moodal.core.stream import Chunk, PictureChunk, SoundChunk
+from moodal.core.stream import Chunk, PictureChunk, SignalChunk, SoundChunk
 from moodal.core.track import TrackSet
 from moodal.fuse import Facts, conclude
 from moodal.live import Point
@@ -160,3 +161,33 @@ def test_the_same_extractors_as_for_a_file() -> None:
     )
     assert np.array_equal(mine.values, theirs.values)
     assert np.array_equal(mine.times, theirs.times)
+
+
+def wrist(cut: float, until: float = np.inf) -> Iterator[Chunk]:
+    """Four minutes of pulse and skin conductance, in order of their starts."""
+    rows: list[tuple[float, Chunk]] = []
+    for kind in ("ppg", "eda"):
+        times, samples = signals.sampled(kind, 240.0)
+        for begin in np.arange(0.0, 240.0, cut):
+            inside = (times >= begin) & (times < min(begin + cut, until))
+            if inside.any():
+                rows.append((begin, SignalChunk(kind, times[inside], samples[inside], signals.RATES[kind])))
+    yield from (chunk for _, chunk in sorted(rows, key=lambda row: row[0]))
+
+
+def worn(stream: Iterator[Chunk], *, close: bool = True) -> list[Point]:
+    live = moodal.stream(("ppg", "eda"), only="body")
+    points = [p for chunk in stream for p in live.push(chunk)]
+    return points + (live.close() if close else [])
+
+
+def test_a_body_is_told_over_its_first_minute_and_by_its_past_alone() -> None:
+    whole = bare(worn(wrist(240.0)))
+    told = [p for p in whole if p.arousal is not None]
+    assert told
+    assert min(p.start for p in told) >= 60.0, "nothing is told before the baseline is over"
+    assert all(p.valence is None and not p.classes for p in told)
+    assert bare(worn(wrist(0.7))) == whole
+    past = bare(worn(wrist(5.0, until=170.0), close=False))
+    assert len(past) > 60
+    assert past == whole[: len(past)]
