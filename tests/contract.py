@@ -172,6 +172,9 @@ def check_summary(summary: dict[str, Any], *, others: tuple[str, ...] = (), timi
     assert first == sorted(first)
     for subject in summary["subjects"]:
         check_subject(subject, summary["duration_s"], summary["scheme"], others)
+    ends = [s["end_s"] for s in summary["streams"] if s["kind"] == "picture"]
+    seen = [end for s in summary["subjects"] for _, end in s["seen"]]
+    assert not seen or max(seen) <= max(ends) + FRAME, "seen where there is no picture"
     for word in summary["words"]:
         assert {"start_s", "end_s", "text", "subject"} <= set(word)
         assert word["subject"] in ids, word

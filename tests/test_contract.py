@@ -271,3 +271,21 @@ def test_a_folder_and_a_file_that_may_not_be_read(bench: Path, tmp_path: Path) -
     assert [r["recording"] for r in rows] == ["in", "b.wav", "c.wav"]
     assert all("cannot be opened (Permission denied)" in r["error"] for r in rows[:2])
     assert "Traceback" not in ran.stderr
+
+
+def test_a_name_that_is_no_text_and_a_terminal_of_few_characters(tmp_path: Path) -> None:
+    try:
+        shutil.copy(made.write_wav(tmp_path / "a.wav", made.silence(0.5)), os.fsencode(tmp_path) + b"/b\xff.wav")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "moodal", "analyze", os.fsencode(tmp_path) + b"/b\xff.wav"]
+    for more, codec in (([], "ascii"), (["--json"], "utf-8"), ([os.fsencode(tmp_path / "a.wav"), "--json"], "utf-8")):
+        env["PYTHONIOENCODING"] = codec
+        ran = subprocess.run([*command, *more], cwd=tmp_path, env=env, capture_output=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        if "--json" in more:
+            check_summary(json.loads(ran.stdout.splitlines()[0]))
+            assert json.loads(ran.stdout.splitlines()[0])["recording"] == "b?.wav"
+    assert (tmp_path / "summary.csv").exists()
+    check_folder(tmp_path / "b?.mood")

@@ -32,7 +32,7 @@ def tracks() -> str:
                 "",
             ]
             if not spec.keep:
-                lines += ["Not stored by `analyze`; `extract` gives it.", ""]
+                lines += ["Not stored by `analyze` unless asked for (`--keep`); `extract` gives it.", ""]
             if len(spec.fields) > 60:
                 lines += [
                     f"{len(spec.fields)} fields: `{spec.fields[0].name}`, `{spec.fields[1].name}` … "

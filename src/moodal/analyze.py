@@ -21,7 +21,7 @@ import numpy as np
 from moodal import __version__, media, weights
 from moodal.core import registry
 from moodal.core.clock import Span
-from moodal.core.errors import InputError, ModelError, UsageError
+from moodal.core.errors import InputError, ModelError, UsageError, spelt
 from moodal.core.mood import SCHEMA, Mood
 from moodal.core.recording import Recording
 from moodal.core.scheme import mapping
@@ -287,6 +287,8 @@ def analyze_into(
         elapsed = time.perf_counter() - began - measured.load_s
         timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
         there = Path(os.path.relpath(recording.path, folder)) if recording.path.is_file() else None
+        if there is not None and spelt(str(there)) != str(there):
+            there = None  # a page cannot name it; it asks for the file instead
         provenance = with_file({**mood.provenance, **(noted or {})}, there)
         mood = replace(mood, warnings=(*mood.warnings, *_nothing_told(mood)), provenance=provenance)
         save(mood, work)
@@ -355,7 +357,7 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
             "models": models,
             "fusion": {**bundles["late-v0"].manifest},
         },
-        warnings=(*recording.warnings, *measured.warnings),
+        warnings=tuple(spelt(line) for line in (*recording.warnings, *measured.warnings)),
         models=tuple(models),
     )
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from moodal import __version__, media
 from moodal.analyze import Settings, analyze_into, folder_for
-from moodal.core.errors import InputError, MoodalError, OutputError
+from moodal.core.errors import InputError, MoodalError, OutputError, spelt
 from moodal.core.recording import Recording
 from moodal.formats.folder import load
 from moodal.formats.writer import EXPORTS, outputs
@@ -45,7 +45,7 @@ class Job:
     @property
     def name(self) -> str:
         """What the recording is called."""
-        return self.path.name
+        return spelt(self.path.name or self.path.resolve().name)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def plan(inputs: Sequence[tuple[Path, Sequence[Any]]], out: Path) -> list[Job]:
     for path, joined in inputs:
         # A relative path of dots alone (".") is named after the folder it means.
         path = Path(path)
-        name = path.name or path.resolve().name
+        name = spelt(path.name or path.resolve().name)
         folder = folder_for(name, out, taken)
         taken.add(folder)
         jobs.append(Job(path, tuple(joined), folder))
@@ -95,7 +95,7 @@ def joined_hashes(job: Job) -> list[dict[str, str]]:
         # FILE@OFFSET names a file as well; the offset stays in the name, for it changes the result.
         file = Path(text) if Path(text).is_file() else Path(text.rpartition("@")[0] or text)
         digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
-        rows.append({"name": Path(text).name, "sha256": digest})
+        rows.append({"name": spelt(Path(text).name), "sha256": digest})
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any
@@ -16,6 +17,10 @@ def main() -> None:
     from moodal.cli.app import build
     from moodal.core.errors import MoodalError
 
+    # A terminal that knows few characters gets a question mark for the others, not an error.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     # The family of wrong usage has no public name of its own: it is what BadParameter belongs to.
     wrong_usage: Any = typer.BadParameter.__mro__[1]
     try:

@@ -50,7 +50,7 @@ def analyze(
     from moodal import batch
     from moodal.analyze import analyze_into, folder_for, settings_from
     from moodal.cli import screen
-    from moodal.core.errors import MoodalError, UsageError
+    from moodal.core.errors import MoodalError, UsageError, spelt
     from moodal.formats.leftovers import sweep
     from moodal.formats.writer import chosen
     from moodal.media import read
@@ -89,7 +89,7 @@ def analyze(
             mood, measured = analyze_into(recording, target, settings, progress, write=formats, noted=noted)
     except MoodalError as error:
         if as_json:
-            name = path.name or path.resolve().name
+            name = spelt(path.name or path.resolve().name)
             typer.echo(json.dumps({"recording": name, "error": str(error)}, ensure_ascii=False))
         raise
     if as_json:

@@ -9,7 +9,13 @@ __all__ = [
     "MoodalError",
     "OutputError",
     "UsageError",
+    "spelt",
 ]
+
+
+def spelt(text: str) -> str:
+    """Text that UTF-8 can hold: a file's name may hold bytes that are no text, which become ``?``."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class MoodalError(Exception):
@@ -31,7 +37,7 @@ class MoodalError(Exception):
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what
         line = f"{line}. {self.fix}" if self.fix else line
-        return " ".join(line.split())
+        return spelt(" ".join(line.split()))
 
 
 class InputError(MoodalError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .clock import Span
-from .errors import UsageError
+from .errors import UsageError, spelt
 from .stream import Chunk, Stream
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ class Recording:
     basis: Literal["utc", "local", "device", ""] = ""
     joins: tuple[ClockJoin, ...] = ()
     epoch_error_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", spelt(self.name))
 
     def stream(self, kind: str) -> Stream | None:
         """The first stream of a kind, or ``None``."""

@@ -146,13 +146,13 @@ def _basis(subjects: Any, dimension: str) -> str:
 
 
 def _seen(quality: TrackSet | None, facts: Facts, causal: bool) -> dict[str, Timeline]:
-    """Where each person is in the picture, however badly: everything but ``no_face``."""
+    """Where each person is in the picture, however badly: everything but ``no_face`` and where there is no picture."""
     if quality is None:
         return {}
     if causal:
         found = {name: quality[name].times for name in quality.subjects}
         return {name: Timeline(zip(t, held(t), strict=True)) for name, t in found.items()}
-    outside = ("no_face", "unreadable", "not_asked", "dark", "no_stream")
+    outside = ("no_face", "no_stream", "unreadable", "not_asked", "dark")
     whole = Timeline([facts.span])
     return {
         name: whole - Timeline(g.span for g in quality[name].gaps if g.reason in outside) for name in quality.subjects
