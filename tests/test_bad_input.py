@@ -76,6 +76,17 @@ def test_read_only_output_is_one_line(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_second_stream_of_a_kind_is_left_aside_and_said(tmp_path: Path) -> None:
+    for name, low in (("one", 1.0), ("two", 2.0)):
+        rows = "\n".join(f"{t / 4},{low + 0.1 * np.sin(t / 9):.4f}" for t in range(400))
+        (tmp_path / f"{name}.csv").write_text(f"time_s,eda_uS\n{rows}\n")
+    recording = read(tmp_path / "one.csv", with_=[f"{tmp_path / 'two.csv'}@0"])
+    mood, _ = analyze_into(recording, tmp_path / "one.mood", Settings(only=("body",)))
+    assert [w for w in mood.warnings if "is measured, not" in w] == [
+        "one.csv: eda is measured, not eda2, which is of the same kind"
+    ]
+
+
 @pytest.mark.parametrize("seconds", [0.02, 0.2])
 def test_a_blink_of_a_clip(tmp_path: Path, seconds: float) -> None:
     clip = made.write_video(tmp_path / "blink.mp4", list(made.portrait(1))[: max(1, round(seconds * 10))])

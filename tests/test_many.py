@@ -8,7 +8,6 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -273,12 +272,12 @@ def test_killed_at_ten_random_moments_nothing_finished_is_lost(tmp_path: Path) -
     for _ in range(10):
         process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # Some kills come before the first result, most of them amid the others.
-        enough = len(finished) + rng.randint(0, 12)
+        enough = min(len(finished) + rng.randint(0, 8), 95)
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline and sum(1 for _ in out.glob("*.mood")) < enough:
             time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.4))
-        os.kill(process.pid, signal.SIGKILL)
+        time.sleep(rng.uniform(0, 0.2))
+        process.kill()  # SIGKILL; on a fast machine the last runs may be over already
         process.wait()
         time.sleep(0.2)  # the workers leave with their parent
         now = {p.parent.name: p.stat().st_mtime_ns for p in out.glob("*.mood/summary.json")}

@@ -145,6 +145,10 @@ def _start(
     stream = next((s for kind in spec.reads if (s := recording.stream(kind)) is not None), None)
     if stream is None:
         return "no_stream"
+    others = [s.name for s in recording.streams if s.kind == stream.kind and s is not stream]
+    if others:
+        aside = f"{recording.name}: {stream.name} is measured, not {', '.join(others)}, which is of the same kind"
+        result.warnings += [aside] if aside not in result.warnings else []
     try:
         extractor = spec.make(replace(context, options={**context.options, "reads": stream.kind}))
     except (ModelError, MissingExtra) as error:
