@@ -264,10 +264,9 @@ def main() -> None:
             rows[part] = [list(row) for row in runners[part](options.rounds, Path(work))]
             for row in rows[part]:
                 print("  " + " | ".join(row), flush=True)
-    if not set(chosen) - set(SECTIONS):
-        return
-    kept.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    write(rows)
+            # After each part, so that a run that is broken off keeps what it measured.
+            kept.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            write(rows)
 
 
 if __name__ == "__main__":
