@@ -1,7 +1,8 @@
 """One static table a kind: name → module, so that listing imports nothing.
 
 A test holds the tables against the files. Other packages add parts through entry points in the
-groups ``moodal.readers``, ``moodal.extractors``, ``moodal.writers``, ``moodal.bundles`` (name → module path).
+groups ``moodal.readers``, ``moodal.extractors``, ``moodal.writers``, ``moodal.bundles``, ``moodal.sets``,
+``moodal.models`` (name → module path).
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ KINDS: dict[str, dict[str, str]] = {
     "fusions": {
         "late-v0": "moodal.fuse.late",
     },
+    "sets": {},
+    "models": {},
 }
 
 #: Bundles that ship with moodal lie here, each a file or a folder named after it.

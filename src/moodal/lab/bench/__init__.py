@@ -1,0 +1,1 @@
+"""The bench: protocols that refuse leaks, metrics with intervals, reports made again to the digit."""
