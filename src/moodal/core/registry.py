@@ -57,7 +57,10 @@ KINDS: dict[str, dict[str, str]] = {
     "fusions": {
         "late-v0": "moodal.fuse.late",
     },
-    "sets": {},
+    "sets": {
+        "eegmat": "moodal.lab.data.sets.eegmat",
+        "stress-predict": "moodal.lab.data.sets.stress_predict",
+    },
     "models": {},
 }
 
