@@ -60,6 +60,7 @@ KINDS: dict[str, dict[str, str]] = {
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",
         "stress-predict": "moodal.lab.data.sets.stress_predict",
+        "wesad": "moodal.lab.data.sets.wesad",
     },
     "models": {},
 }

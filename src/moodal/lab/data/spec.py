@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from moodal.core.errors import InputError
 
-__all__ = ["SetSpec", "SetTruth", "data_home", "find", "lacking", "need"]
+__all__ = ["SetSpec", "data_home", "find", "lacking"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +89,3 @@ def need(spec: SetSpec, root: Path, parts: Sequence[str]) -> list[Path]:
         if not (root / part).exists():
             raise lacking(spec, part, root)
     return [root / part for part in parts]
-
-
-@dataclass(frozen=True)
-class SetTruth:
-    """What `generate` put into a twin: `read` must give exactly this, in this order.
-
-    ``clips (n,)`` names; ``columns`` some columns of the index; ``labels`` by name their ``values`` as `Labels` holds
-    them; ``features`` by modality one array ``(steps, channels)`` an example, or None where absent; ``parts`` the
-    files and folders, relative to the root, without any of which there is nothing to read; ``settings`` what `read`
-    is told beside the root.
-    """
-
-    clips: tuple[str, ...]
-    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    labels: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
-    features: Mapping[str, Sequence[npt.NDArray[Any] | None]] = field(default_factory=dict)
-    parts: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ from moodal.core.errors import InputError, UsageError
 from .dataset import Dataset, Feature
 from .index import TEXT_COLUMNS, TIME_COLUMNS, Index
 from .labels import Labels
+from .twin import Truth
 
-__all__ = ["Channels", "Windowed", "checked", "joined", "runs", "starts"]
+__all__ = ["Channels", "Windowed", "WindowsTruth", "checked", "joined", "runs", "starts"]
 
 #: Share of a sample by which a time may miss a sample's own and still mean it: rounding of decimal times.
 _SLACK = 1e-6
@@ -95,7 +97,7 @@ def runs(codes: npt.NDArray[Any]) -> list[tuple[int, int, int]]:
     if not len(codes):
         return []
     edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
-    return [(a, b, int(codes[a])) for a, b in zip(edges, edges[1:], strict=False)]
+    return [(a, b, int(codes[a])) for a, b in pairwise(edges)]
 
 
 @dataclass
@@ -177,8 +179,6 @@ class Windowed:
 
 def _absent(feature: Feature, width: int) -> Feature:
     """A modality that no recording has keeps its width."""
-    from dataclasses import replace
-
     return replace(feature, values=np.zeros((0, width), np.float32))
 
 
@@ -189,8 +189,6 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
     ------
     InputError : two of their clips have the same name.
     """
-    from dataclasses import replace
-
     if len(parts) == 1:
         return parts[0]
     first = parts[0].index
@@ -214,3 +212,15 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
         )
     notices = tuple(dict.fromkeys(n for p in parts for n in p.index.notices))
     return Dataset(Index.build(first.name, columns, labels, terms=first.terms, notices=notices), features)
+
+
+@dataclass(frozen=True)
+class WindowsTruth(Truth):
+    """What a twin of signals holds beside its labels: start of each window, s, and the samples that were written.
+
+    ``samples`` has by modality one array ``(steps, channels)`` a window, in the order of ``clips``; a modality is left
+    out where the reader filters it.
+    """
+
+    starts: Sequence[float] = ()
+    samples: Mapping[str, Sequence[npt.NDArray[Any]]] = field(default_factory=dict)

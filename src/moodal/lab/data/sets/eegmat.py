@@ -23,8 +23,9 @@ from moodal.lab.data.compact import arrays, rows
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.recordings import channels
-from moodal.lab.data.spec import SetSpec, SetTruth, find, lacking, need
-from moodal.lab.data.windows import Channels, Windowed, checked
+from moodal.lab.data.spec import SetSpec, find, lacking, need
+from moodal.lab.data.twin import tabled, write
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked
 
 __all__ = ["SPEC", "generate", "read"]
 
@@ -155,31 +156,35 @@ def _filtered(stream: Channels, rate_hz: float) -> Channels:
     return Channels(values.astype(np.float32), rate_hz)
 
 
-def generate(root: Path, seed: int = 0) -> SetTruth:
+def generate(root: Path, seed: int = 0) -> WindowsTruth:
     """Two people in the official layout: 64 s at rest and 62 s of task, sines of a known band."""
-    from moodal.media.generated_edf import write
+    from moodal.media.generated_edf import write as write_edf
 
     rng = np.random.default_rng(seed)
-    root.mkdir(parents=True, exist_ok=True)
-    lines = ["Subject,Age,Gender,Recording year,Number of subtractions,Count quality"]
-    clips, sexes = [], []
+    clips, info = [], []
     for subject in range(2):
-        lines.append(f"Subject{subject:02d},{18 + subject},{'FM'[subject]},2011,{10 + subject},{subject}")
+        info.append([f"Subject{subject:02d}", 18 + subject, "FM"[subject], 2011, 10 + subject, subject])
         for k, state in enumerate(STATES):
             time = np.arange(500 * (64 if state == "rest" else 62)) / 500
+            phases = 10 * rng.uniform(size=len(EEG) + 1)
+            hertz = 10 if state == "rest" else 20
             table = [
-                (f"EEG {name}", "uV", 500, (-500.0, 500.0),
-                 20 * np.sin(2 * np.pi * (10 if state == "rest" else 20) * time + rng.uniform(0, 6)))
-                for name in (*EEG, "A2-A1")
-            ]  # fmt: skip
+                (f"EEG {name}", "uV", 500, (-500.0, 500.0), 20 * np.sin(2 * np.pi * hertz * time + phase))
+                for name, phase in zip((*EEG, "A2-A1"), phases, strict=True)
+            ]
             table.append(("ECG ECG", "uV", 500, (-3000.0, 3000.0), 200 * np.sin(2 * np.pi * 1.2 * time)))
-            write(root / f"Subject{subject:02d}_{k + 1}.edf", table)
+            root.mkdir(parents=True, exist_ok=True)
+            write_edf(root / f"Subject{subject:02d}_{k + 1}.edf", table)
             clips.append(f"S{subject:02d}-{state}")
-            sexes.append(("female", "male")[subject])
-    (root / "subject-info.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
-    return SetTruth(
-        tuple(clips),
-        {"subject": [c[:3] for c in clips], "sex": sexes, "start_s": [0.0] * 4, "end_s": [LAST_S] * 4},
-        {"workload": np.array([0, 1, 0, 1])},
-        parts=("subject-info.csv", "Subject00_1.edf", "Subject01_2.edf"),
-    )
+    header = ["Subject", "Age", "Gender", "Recording year", "Number of subtractions", "Count quality"]
+    write(root / "subject-info.csv", tabled(header, info))
+
+    def spoil(where: Path) -> str:
+        (where / "Subject00_2.edf").rename(where / "Subject00_3.edf")
+        return "Subject00_2.edf"
+
+    return WindowsTruth(
+        clips, [c[:3] for c in clips], [""] * 4, {"workload": [c[4:] for c in clips]},
+        parts=["subject-info.csv", "Subject00_1.edf", "Subject01_2.edf"], tables=["subject-info.csv"], spoil=spoil,
+        modalities={"eeg": len(EEG), "ecg": 1}, starts=[0.0] * 4,
+    )  # fmt: skip

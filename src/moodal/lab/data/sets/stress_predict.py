@@ -19,8 +19,9 @@ from moodal.lab.data.compact import arrays, rows
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.recordings import channels
-from moodal.lab.data.spec import SetSpec, SetTruth, find, lacking, need
-from moodal.lab.data.windows import Channels, Windowed, checked, runs
+from moodal.lab.data.spec import SetSpec, find, lacking, need
+from moodal.lab.data.twin import tabled, write
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked, runs
 from moodal.media import e4
 
 __all__ = ["SPEC", "generate", "read"]
@@ -77,11 +78,11 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
             collected.add(
                 streams, start, end, trial=f"{subject}-{k + 1}-{told}", recording=subject, subject=subject,
                 session=subject, stimulus=told if task else "",
-                _task=TASKS[task] if task >= 0 else "", _stress=STRESS[task != 0],
+                _task=TASKS[task] if task >= 0 else "", _stress=STRESS[task != 0], _source=str(int(task != 0)),
             )  # fmt: skip
     return collected.dataset(
         lambda told: {
-            "stress": Labels.of_classes(told["_stress"], STRESS, source=[str(int(s != "none")) for s in told["_stress"]]),
+            "stress": Labels.of_classes(told["_stress"], STRESS, source=told["_source"]),
             "task": Labels.of_classes(told["_task"], TASKS),
         },
         terms=SPEC.licence, notices=notices, where=str(path),
@@ -167,59 +168,50 @@ def _stretches(subject: str, seconds: npt.NDArray[np.float64], codes: npt.NDArra
     return stretches
 
 
-def generate(root: Path, seed: int = 0) -> SetTruth:
+#: What each person of the twin does, in s.
+_PLAN: tuple[Stretch, ...] = (
+    (0, 60, 0), (60, 130, 1), (130, 200, 0), (200, 330, 2), (330, 390, 0), (390, 460, 3), (460, 540, 0),
+)  # fmt: skip
+#: Lowest and highest value that the twin's files hold, decimal places.
+_RANGES = {"ppg": (-80, 80, 2), "eda": (0.2, 3, 6), "temp": (31, 33, 2), "acc": (-60, 60, 0)}
+
+
+def generate(root: Path, seed: int = 0) -> WindowsTruth:
     """Two labelled people and one without labels in the official layout, 9 minutes each; read in windows of 60 s."""
     rng = np.random.default_rng(seed)
-    plan: list[Stretch] = [(0, 60, 0), (60, 130, 1), (130, 200, 0), (200, 330, 2), (330, 390, 0), (390, 460, 3),
-                           (460, 540, 0)]  # fmt: skip
-    begin, lines, truth = 1_700_000_000, ["Participant,HR,respr,Time(sec),Label"], _Truth()
+    begin, seconds = 1_700_000_000, []
+    spans = [(k, t, s) for k, (a, b, t) in enumerate(_PLAN) for s in np.arange(a, b - 59, 60)]
+    samples: dict[str, list[npt.NDArray[Any]]] = {m: [] for m in MODALITIES}
     for number in (1, 2, 10):
-        home = root / "Raw_data" / f"S{number:02d}"
-        home.mkdir(parents=True, exist_ok=True)
-        streams = {}
-        for m, (low, high, places) in {"ppg": (-80, 80, 2), "eda": (0.2, 3, 6), "temp": (31, 33, 2),
-                                       "acc": (-60, 60, 0)}.items():  # fmt: skip
+        for m, (low, high, places) in _RANGES.items():
             fields, rate = MODALITIES[m]
             values = np.round(rng.uniform(low, high, (round(540 * rate), len(fields))), places)
             head = [", ".join([f"{v:.6f}"] * len(fields)) for v in (begin, rate)]
             body = [",".join(f"{v:.{places}f}" for v in row) for row in values]
-            (home / f"{_KEYS[m][0]}.csv").write_text("\n".join([*head, *body, ""]), encoding="ascii")
-            streams[m] = (values / 64 if m == "acc" else values).astype(np.float32)
+            write(root / "Raw_data" / f"S{number:02d}" / f"{_KEYS[m][0]}.csv", "\n".join([*head, *body, ""]))
+            if number > 1:
+                values = values / 64 if m == "acc" else values
+                samples[m] += [values[round(s * rate) : round((s + 60) * rate)] for _, _, s in spans]
         if number > 1:
-            codes = np.concatenate([np.full(int(b - a), int(t > 0)) for a, b, t in plan])
-            lines += [f"{number},70,15,{begin + s},{c}" for s, c in enumerate(codes)]
-            truth.add(f"S{number:02d}", streams, plan)
+            codes = np.concatenate([np.full(int(b - a), int(t > 0)) for a, b, t in _PLAN])
+            seconds += [[number, 70, 15, begin + s, c] for s, c in enumerate(codes)]
         begin += 10_000
-    (root / _LABELS).parent.mkdir(exist_ok=True)
-    (root / _LABELS).write_text("\n".join([*lines, ""]), encoding="ascii")
-    return truth.done()
+    write(root / _LABELS, tabled(["Participant", "HR", "respr", "Time(sec)", "Label"], seconds))
 
+    def spoil(where: Path) -> str:
+        text = (where / _LABELS).read_text()
+        write(where / _LABELS, text.replace("70,15,1700010003,0", "70,15,1700010003,7"))
+        return "row 5"
 
-class _Truth:
-    """Windows of 60 s, end to end in each stretch, straight from the arrays that were written."""
-
-    def __init__(self) -> None:
-        self.clips: list[str] = []
-        self.tasks: list[int] = []
-        self.starts: list[float] = []
-        self.features: dict[str, list[npt.NDArray[Any]]] = {m: [] for m in MODALITIES}
-
-    def add(self, subject: str, streams: Mapping[str, npt.NDArray[Any]], plan: list[Stretch]) -> None:
-        for k, (start, end, task) in enumerate(plan):
-            for w in range(int((end - start) // 60)):
-                self.clips.append(f"{subject}-{k + 1}-{TASKS[task]}-w{w + 1:03d}")
-                self.tasks.append(task)
-                self.starts.append(start + 60 * w)
-                for m, values in streams.items():
-                    first, steps = (round(s * MODALITIES[m][1]) for s in (start + 60 * w, 60))
-                    self.features[m].append(values[first : first + steps])
-
-    def done(self) -> SetTruth:
-        tasks = np.array(self.tasks)
-        return SetTruth(
-            tuple(self.clips),
-            {"subject": [c[:3] for c in self.clips], "start_s": self.starts, "end_s": [s + 60 for s in self.starts]},
-            {"task": tasks, "stress": (tasks > 0).astype(int)},
-            self.features,
-            parts=("Raw_data", "Raw_data/S02", str(_LABELS)),
-        )
+    clips, place = [], 0
+    for k, t, s in spans:
+        place = place + 1 if s > _PLAN[k][0] else 1
+        clips.append(f"{k + 1}-{TASKS[t]}-w{place:03d}")
+    tasks = 2 * [TASKS[t] for _, t, _ in spans]
+    return WindowsTruth(
+        [f"{who}-{c}" for who in ("S02", "S10") for c in clips], ["S02"] * len(spans) + ["S10"] * len(spans),
+        [""] * 2 * len(spans), {"task": tasks, "stress": [STRESS[t != "none"] for t in tasks]},
+        parts=["Raw_data", "Raw_data/S02", _LABELS.as_posix()], tables=[_LABELS.as_posix()], spoil=spoil,
+        modalities={m: len(fields) for m, (fields, _) in MODALITIES.items()},
+        starts=2 * [float(s) for _, _, s in spans], samples=samples,
+    )  # fmt: skip
