@@ -61,6 +61,11 @@ KINDS: dict[str, dict[str, str]] = {
         "eegmat": "moodal.lab.data.sets.eegmat",
         "stress-predict": "moodal.lab.data.sets.stress_predict",
         "wesad": "moodal.lab.data.sets.wesad",
+        "goemotions": "moodal.lab.data.sets.goemotions",
+        "emobank": "moodal.lab.data.sets.emobank",
+        "xed": "moodal.lab.data.sets.xed",
+        "isear": "moodal.lab.data.sets.isear",
+        "ferplus": "moodal.lab.data.sets.ferplus",
     },
     "models": {},
 }
