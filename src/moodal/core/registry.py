@@ -66,6 +66,8 @@ KINDS: dict[str, dict[str, str]] = {
         "xed": "moodal.lab.data.sets.xed",
         "isear": "moodal.lab.data.sets.isear",
         "ferplus": "moodal.lab.data.sets.ferplus",
+        "apd": "moodal.lab.data.sets.apd",
+        "table": "moodal.lab.data.sets.table",
     },
     "models": {},
 }
