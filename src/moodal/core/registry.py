@@ -57,7 +57,9 @@ KINDS: dict[str, dict[str, str]] = {
     "fusions": {
         "late-v0": "moodal.fuse.late",
     },
-    "sets": {},
+    "sets": {
+        "emodb": "moodal.lab.data.sets.emodb",
+    },
     "models": {},
 }
 
