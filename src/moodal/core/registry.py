@@ -58,7 +58,11 @@ KINDS: dict[str, dict[str, str]] = {
         "late-v0": "moodal.fuse.late",
     },
     "sets": {
+        "ravdess": "moodal.lab.data.sets.ravdess",
+        "crema": "moodal.lab.data.sets.crema",
         "emodb": "moodal.lab.data.sets.emodb",
+        "nemo": "moodal.lab.data.sets.nemo",
+        "tess": "moodal.lab.data.sets.tess",
     },
     "models": {},
 }

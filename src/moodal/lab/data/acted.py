@@ -77,10 +77,11 @@ def speech(
     columns: Sequence[str],
     *,
     where: Path,
+    label: str = "emotion",
     labels: Mapping[str, Labels] | None = None,
     **more: Any,
 ) -> Dataset:
-    """One example a clip: labels ``emotion`` (as the set calls it) and ``ekman8`` (by the set's written table).
+    """One example a clip: labels ``label`` (as the set calls it) and ``ekman8`` (by the set's written table).
 
     Every row has clip, recording, content, subject, emotion; ``columns`` are the others that are kept.
     """
@@ -90,7 +91,7 @@ def speech(
         spec.name,
         {name: [row[name] for row in told] for name in kept},
         {
-            "emotion": Labels.of_classes(emotions, classes, where=str(where)),
+            label: Labels.of_classes(emotions, classes, where=str(where)),
             "ekman8": mapped(emotions, ekman8),
             **(labels or {}),
         },

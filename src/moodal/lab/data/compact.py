@@ -40,10 +40,11 @@ def rows(path: Path, needed: Sequence[str] = (), delimiter: str = ",") -> list[d
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restkey="\0more", restval="\0less", delimiter=delimiter)
+            header = reader.fieldnames or ()
             read = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error, EOFError, zlib.error) as error:
         raise InputError(f"cannot be read as a table ({error})", where=str(path), fix="Get the file again.") from error
-    if lost := [name for name in needed if name not in (reader.fieldnames or ())]:
+    if lost := [name for name in needed if name not in header]:
         raise InputError(f"has no column {', '.join(lost)}", where=str(path), fix="Get the file again.")
     for i, row in enumerate(read):
         if "\0more" in row or "\0less" in row.values():
