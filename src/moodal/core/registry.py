@@ -58,6 +58,9 @@ KINDS: dict[str, dict[str, str]] = {
         "late-v0": "moodal.fuse.late",
     },
     "sets": {
+        "meld": "moodal.lab.data.sets.meld",
+        "emorynlp": "moodal.lab.data.sets.emorynlp",
+        "iemocap": "moodal.lab.data.sets.iemocap",
         "ravdess": "moodal.lab.data.sets.ravdess",
         "crema": "moodal.lab.data.sets.crema",
         "emodb": "moodal.lab.data.sets.emodb",
