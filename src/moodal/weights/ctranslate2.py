@@ -55,5 +55,7 @@ def arrays(path: Path, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
                 found[name] = np.frombuffer(data, kind, size // kind.itemsize, at).reshape(shape)
             at += size
     except (struct.error, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise ModelError("is not a CTranslate2 model that can be read", where=str(path), fix="Fetch it again.") from error
+        raise ModelError(
+            "is not a CTranslate2 model that can be read", where=str(path), fix="Fetch it again."
+        ) from error
     return found
