@@ -58,7 +58,13 @@ KINDS: dict[str, dict[str, str]] = {
         "late-v0": "moodal.fuse.late",
     },
     "sets": {},
-    "models": {},
+    "models": {
+        "early": "moodal.lab.models.early",
+        "gated": "moodal.lab.models.gated",
+        "late": "moodal.lab.models.late",
+        "lsgmer": "moodal.lab.models.lsgmer",
+        "mult": "moodal.lab.models.mult",
+    },
 }
 
 #: Bundles that ship with moodal lie here, each a file or a folder named after it.
