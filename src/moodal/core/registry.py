@@ -82,7 +82,13 @@ KINDS: dict[str, dict[str, str]] = {
         "tess": "moodal.lab.data.sets.tess",
         "msp": "moodal.lab.data.sets.msp",
     },
-    "models": {},
+    "models": {
+        "early": "moodal.lab.models.early",
+        "gated": "moodal.lab.models.gated",
+        "late": "moodal.lab.models.late",
+        "lsgmer": "moodal.lab.models.lsgmer",
+        "mult": "moodal.lab.models.mult",
+    },
 }
 
 #: Bundles that ship with moodal lie here, each a file or a folder named after it.
