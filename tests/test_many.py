@@ -19,11 +19,11 @@ import pytest
 
 import recordings as made
 from moodal import batch
-from moodal.analyze import settings_from
 from moodal.core.errors import OutputError
 from moodal.formats import leftovers, load
 from moodal.formats.files import new_folder
 from moodal.page import many as page
+from moodal.settings import settings_from
 from writer_moods import MOODS
 
 MOODAL = [sys.executable, "-m", "moodal"]

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from moodal import __version__, media
-from moodal.analyze import Settings, analyze_into, folder_for
+from moodal.analyze import analyze_into, folder_for
 from moodal.core.errors import InputError, MoodalError, OutputError, spelt
 from moodal.core.recording import Recording
 from moodal.formats.folder import load
 from moodal.formats.writer import EXPORTS, outputs
+from moodal.settings import Settings
 
 __all__ = ["Job", "Outcome", "Plan", "noted", "plan", "run"]
 

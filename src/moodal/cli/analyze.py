@@ -48,13 +48,14 @@ def analyze(
 ) -> None:
     """Turn recordings into displayed emotion with honest uncertainty."""
     from moodal import batch
-    from moodal.analyze import analyze_into, folder_for, settings_from
+    from moodal.analyze import analyze_into, folder_for
     from moodal.cli import screen
     from moodal.core.errors import MoodalError, UsageError, spelt
     from moodal.formats.leftovers import sweep
     from moodal.formats.writer import chosen
     from moodal.media import read
     from moodal.media.inputs import inputs
+    from moodal.settings import settings_from
 
     settings = settings_from(
         only=only,
