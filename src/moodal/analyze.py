@@ -1,17 +1,14 @@
-"""A recording in, a Mood out: measure, conclude, save with its page."""
+"""One recording in, its Mood out: measure, conclude, save with its page."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
-from shutil import rmtree
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -25,13 +22,12 @@ from moodal.core.track import Track, TrackSet
 from moodal.formats.files import new_folder
 from moodal.formats.folder import folder_for, save, with_file
 from moodal.formats.tables import TrackReader, TrackWriter
-from moodal.formats.writer import EXPORTS, chosen
+from moodal.formats.writer import EXPORTS
 from moodal.fuse import Facts, conclude
 from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
 from moodal.settings import Settings, default_for, settings_from
 
 __all__ = [
-    "analyze",
     "analyze_into",
     "extract",
     "folder_for",
@@ -40,82 +36,6 @@ __all__ = [
 ]
 
 PathLike = str | os.PathLike[str]
-
-
-@overload
-def analyze(
-    source: PathLike | Recording,
-    *,
-    out: PathLike | None = None,
-    with_: Any = (),
-    unit: Any = (),
-    write: Any = (),
-    **options: Any,
-) -> Mood: ...
-@overload
-def analyze(
-    source: Sequence[PathLike | Recording],
-    *,
-    out: PathLike | None = None,
-    with_: Any = (),
-    unit: Any = (),
-    write: Any = (),
-    **options: Any,
-) -> list[Mood]: ...
-def analyze(
-    source: Any,
-    *,
-    out: PathLike | None = None,
-    with_: Any = (),
-    unit: Any = (),
-    write: Any = (),
-    **options: Any,
-) -> Mood | list[Mood]:
-    """Turn a recording (or each of a list) into a Mood.
-
-    Parameters
-    ----------
-    source : path of a video, sound, picture, transcript, text, table of signals, wristband's folder and so on; a
-        `Recording`; or a list of them.
-    out : folder in which ``NAME.mood/`` is made. Without it nothing is left behind: the Mood's files
-        live in a temporary folder as long as the Mood does.
-    with_ : path of a transcript or recording to join, as ``FILE`` or ``FILE@OFFSET_S`` (or a list of them).
-    unit : units of signals that state none: ``["eda=uS"]`` or ``{"eda": "uS"}``.
-    write : further formats for ``NAME.mood/exports/`` (``"eaf,srt"`` or a list).
-    options : the command's options: ``only`` (modalities), ``scheme``, ``fps``, ``start``, ``end``,
-        ``commercial``, ``asr_model``, ``language``, ``baseline`` (start and end, s), ``keep`` (tracks).
-
-    Raises
-    ------
-    MoodalError : nothing could be read, or an option is wrong; in one line.
-    """
-    settings, formats = settings_from(**options), chosen(write)
-    if isinstance(source, (list, tuple)):
-        taken: set[Path] = set()
-        return [_analyze(one, out, with_, unit, formats, settings, taken) for one in source]
-    return _analyze(source, out, with_, unit, formats, settings, set())
-
-
-def _analyze(
-    source: PathLike | Recording,
-    out: PathLike | None,
-    with_: Any,
-    unit: Any,
-    formats: tuple[str, ...],
-    settings: Settings,
-    taken: set[Path],
-) -> Mood:
-    """One of a list; ``taken`` are the folders of those before it."""
-    transcripts = [with_] if isinstance(with_, (str, os.PathLike)) else list(with_)
-    recording = source if isinstance(source, Recording) else media.read(source, with_=transcripts, unit=unit)
-    if out is not None:
-        folder = folder_for(recording, Path(out), taken)
-        taken.add(folder)
-        return analyze_into(recording, folder, settings, write=formats)[0]
-    home = tempfile.mkdtemp(prefix="moodal-")
-    mood = analyze_into(recording, Path(home) / f"{Path(recording.name).stem}.mood", settings, write=formats)[0]
-    weakref.finalize(mood, rmtree, home, ignore_errors=True)
-    return mood
 
 
 def analyze_into(

@@ -50,7 +50,7 @@ def analyze(
     from moodal import batch
     from moodal.analyze import analyze_into, folder_for
     from moodal.cli import screen
-    from moodal.core.errors import MoodalError, UsageError, spelt
+    from moodal.core.errors import MoodalError, spelt
     from moodal.formats.leftovers import sweep
     from moodal.formats.writer import chosen
     from moodal.media import read
@@ -70,10 +70,10 @@ def analyze(
         keep=keep,
     )
     formats = chosen(write)
-    if parallel < 1:
-        raise UsageError(f"must be 1 or more, not {parallel}", where="--jobs")
-    jobs: list[tuple[Path, list[str | Path]]] = [(path, [*joined, *(with_ or [])]) for path, joined in inputs(paths)]
-    jobs = [job for job in jobs if len(paths) > 1 or job[0].resolve() != (Path(out) / "summary.csv").resolve()]
+    batch.check_jobs(parallel)
+    jobs: list[tuple[Path, list[str | Path]]] = [
+        (path, [*joined, *(with_ or [])]) for path, joined in inputs(paths, Path(out))
+    ]
     for left in sweep(Path(out)):
         screen.errors(f"{left}: left by a run that was killed, cleared away …")
     if len(jobs) > 1:
