@@ -219,9 +219,9 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
 class WindowsTruth(Truth):
     """What a twin of signals holds beside its labels: start of each window, s, and the samples that were written.
 
-    ``samples`` has by modality one array ``(steps, channels)`` a window, in the order of ``clips``; a modality is left
-    out where the reader filters it.
+    ``samples`` has by modality one array ``(steps, channels)`` a window (None: absent), in the order of ``clips``; a
+    modality is left out where the reader filters it.
     """
 
     starts: Sequence[float] = ()
-    samples: Mapping[str, Sequence[npt.NDArray[Any]]] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[npt.NDArray[Any] | None]] = field(default_factory=dict)
