@@ -1,12 +1,10 @@
-"""Sets of signals, sentences and faces: windows on the axis of time, twins to the sample, real counts, bad input."""
+"""Sets of signals, sentences and faces: twins to the sample, real counts, bad input."""
 
 from __future__ import annotations
 
 import os
 import pickle
 import shutil
-import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moodal.core import registry
-from moodal.core.errors import InputError, MissingExtra, MoodalError, UsageError
+from moodal.core.errors import InputError, UsageError
 from moodal.lab.data import pickles
-from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.sets import (
     apd,
@@ -33,96 +30,11 @@ from moodal.lab.data.sets import (
     xed,
 )
 from moodal.lab.data.twin import tabled, write
-from moodal.lab.data.windows import Channels, Windowed, checked, joined, runs, starts
 
 SIGNALS = {"eegmat": eegmat, "stress-predict": stress_predict, "wesad": wesad, "apd": apd}
 SETS = SIGNALS | {
     "goemotions": goemotions, "emobank": emobank, "xed": xed, "isear": isear, "ferplus": ferplus, "table": table,
 }  # fmt: skip
-
-
-# -- windows
-
-
-def cut(streams: dict[str, Channels], end: float, window: float, hop: float) -> Dataset:
-    collected = Windowed("toy", {m: (("x",), c.rate_hz) for m, c in streams.items()}, window, hop)
-    collected.add(streams, 0.0, end, trial="t", recording="r", _y="a")
-    return collected.dataset(lambda told: {"y": Labels.of_classes(told["_y"], ["a"])})
-
-
-def ramp(seconds: float, rate: float) -> Channels:
-    """Each sample holds its own time."""
-    return Channels((np.arange(round(seconds * rate)) / rate)[:, None], rate)
-
-
-def test_ten_minutes_in_minutes_every_45_s_are_13_windows_none_shorter() -> None:
-    data = cut({"ecg": ramp(600, 700.0)}, 600.0, 60.0, 45.0)
-    assert len(data) == 13
-    assert (data.features["ecg"].lengths == 60 * 700).all()
-    np.testing.assert_array_equal(data.index["start_s"], np.arange(13) * 45.0)
-    np.testing.assert_array_equal(data.index["end_s"] - data.index["start_s"], 60.0)
-    first = data.features["ecg"].values[data.features["ecg"].offsets[:-1], 0]
-    np.testing.assert_allclose(first, data.index["start_s"], atol=1e-4)
-
-
-def test_a_second_stream_of_another_rate_changes_no_window() -> None:
-    both = cut({"ecg": ramp(600, 700.0), "eda": ramp(600, 4.0)}, 600.0, 60.0, 45.0)
-    one = cut({"ecg": ramp(600, 700.0)}, 600.0, 60.0, 45.0)
-    slow = cut({"eda": ramp(600, 4.0)}, 600.0, 60.0, 45.0)
-    for other in (one, slow):
-        assert list(both.index["clip"]) == list(other.index["clip"])
-        np.testing.assert_array_equal(both.index["start_s"], other.index["start_s"])
-    assert (both.features["eda"].lengths == 240).all()
-    for m in both.modalities:
-        begins = both.features[m].values[both.features[m].offsets[:-1], 0]
-        np.testing.assert_allclose(begins, both.index["start_s"], atol=1e-4)
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    begin=st.floats(0, 50), length=st.floats(0.5, 90), window=st.floats(0.5, 30), hop=st.floats(0.3, 30),
-    rate=st.sampled_from([4.0, 32.0, 64.0, 125.0]), late=st.floats(0, 3),
-)  # fmt: skip
-def test_windows_lie_inside_are_whole_and_begin_with_their_first_sample(
-    begin: float, length: float, window: float, hop: float, rate: float, late: float
-) -> None:
-    found = starts(begin, begin + length, window, hop)
-    assert (found + window <= begin + length + hop * 1e-5).all()
-    # No window more would have fitted.
-    assert begin + len(found) * hop + window > begin + length - hop * 1e-5
-    np.testing.assert_allclose(np.diff(found), hop)
-    n = round((begin + length) * rate)
-    stream = Channels((late + np.arange(n) / rate)[:, None], rate, late)
-    for s in found:
-        part = stream.cut(float(s), window)
-        if part is None:
-            assert s < late or s + window > stream.end_s - 1 / rate - 1e-6
-            continue
-        assert len(part) == round(window * rate)
-        assert -1e-4 <= part[0, 0] - s < 1 / rate + 1e-4
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.integers(0, 3), max_size=40))
-def test_runs_tile_the_codes(codes: list[int]) -> None:
-    found = runs(np.array(codes, int))
-    assert [c for a, b, c in found for _ in range(a, b)] == codes
-    assert all(left[2] != right[2] for left, right in pairwise(found))
-
-
-def test_a_stream_that_ends_early_is_absent_there_and_the_others_stay() -> None:
-    data = cut({"ecg": ramp(60, 100.0), "eda": ramp(31, 4.0)}, 60.0, 10.0, 10.0)
-    assert data.features["ecg"].present.all()
-    assert data.features["eda"].present.tolist() == [True, True, True, False, False, False]
-
-
-@pytest.mark.parametrize(
-    ("window_s", "hop_s"),
-    [(0, None), (-1, None), (float("nan"), None), ("60", None), (True, None), (60, 0), (None, 5)],
-)
-def test_windows_of_no_length_are_refused(window_s: Any, hop_s: Any) -> None:
-    with pytest.raises(UsageError, match=r"window_s|hop_s"):
-        checked(window_s, hop_s, "toy")
 
 
 # -- twins
@@ -413,94 +325,6 @@ def test_votes_and_pictures_in_another_order_are_refused(tmp_path: Path) -> None
         ferplus.read(tmp_path)
 
 
-# -- a user's own table
-
-
-def own(tmp_path: Path, header: list[str], *rows: list[Any]) -> Path:
-    return write(tmp_path / "mine.csv", tabled(header, rows))
-
-
-@pytest.mark.parametrize(("header", "rows", "says"), [
-    (["file", "emotion"], [["gone.wav", "joy"]], "row 2: no such file gone.wav"),
-    (["text", "emotion"], [["", "joy"]], "row 2 has neither file nor text"),
-    (["sound", "emotion"], [["a", "joy"]], "has neither a column file nor a column text"),
-    (["text", "emotion"], [["a", ""]], "column emotion is empty"),
-    (["text", "emotion", "split"], [["a", "joy", "dev2"]], "row 2 is of part 'dev2'"),
-    (["text", "valence"], [["a", "1"], ["b", "2"], ["c", "high"]], "row 4: valence is 'high', not a number"),
-    (["text", "emotion", "start_s"], [["a", "joy", "soon"]], "row 2: start_s is 'soon'"),
-    (["text", "emotion"], [], "lacks its rows"),
-    (["text", "mood"], [["a", "joy"]], "has no column of labels with a usual name"),
-])  # fmt: skip
-def test_a_table_that_cannot_be_meant_is_one_line(
-    header: list[str], rows: list[Any], says: str, tmp_path: Path
-) -> None:
-    with pytest.raises(MoodalError) as caught:
-        table.read(own(tmp_path, header, *rows))
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_labels_are_what_the_user_names(tmp_path: Path) -> None:
-    file = own(tmp_path, ["text", "mood", "hour"], ["a", "up", "1"], ["b", "down", "2"], ["NA", "", "3"])
-    data = table.read(file, labels=["mood"])
-    assert data.index.label("mood").names == ("down", "up")
-    assert data.index.label("mood").values.tolist() == [1, 0, -1]
-    assert list(data.index["text"]) == ["a", "b", "NA"]
-    assert list(data.index["hour"]) == ["1", "2", "3"]
-    with pytest.raises(UsageError, match="has no column 'moods'"):
-        table.read(file, labels="moods")
-
-
-def database(root: Path) -> Path:
-    audformat = pytest.importorskip("audformat")
-    import pandas as pd
-
-    base = audformat.Database("toy", "me", "other")
-    base.schemes["emotion"] = audformat.Scheme(labels=["anger", "joy"])
-    base.schemes["speaker"] = audformat.Scheme("str")
-    base.schemes["valence"] = audformat.Scheme("float")
-    for k, (part, kind) in enumerate((("train", "train"), ("devel", "dev"), ("test", "test"))):
-        base.splits[part] = audformat.Split(kind)
-        index = audformat.segmented_index([f"audio/{part}.wav"] * 2, ["0s", "1.5s"], ["1.5s", "3s"])
-        made = base[f"emotion.{part}"] = audformat.Table(index, split_id=part)
-        for column, values in (("emotion", ["joy", "anger"]), ("speaker", [f"s{k}"] * 2), ("valence", [0.5, -0.25])):
-            made[column] = audformat.Column(scheme_id=column)
-            made[column].set(pd.Series(values, index=index).to_numpy())
-    base.save(str(root), storage_format="csv")
-    return root
-
-
-def test_an_audformat_database_becomes_the_same_columns(tmp_path: Path) -> None:
-    data = table.read(database(tmp_path), media=False)
-    assert len(data) == 6
-    by_part = {p: data.index.take(rows) for p, rows in data.index.groups("split").items()}
-    assert {p: sorted(set(i["subject"])) for p, i in by_part.items()} == {
-        "train": ["s0"], "validation": ["s1"], "test": ["s2"],
-    }  # fmt: skip
-    train = by_part["train"]
-    assert train["start_s"].tolist() == [0.0, 1.5]
-    assert train["end_s"].tolist() == [1.5, 3.0]
-    assert train.label("emotion").source == ("joy", "anger")
-    assert train.label("valence").values.ravel().tolist() == [0.5, -0.25]
-    with pytest.raises(InputError, match=r"no such file audio/\w+\.wav"):
-        table.read(tmp_path)
-
-
-def test_a_damaged_database_is_one_line(tmp_path: Path) -> None:
-    database(tmp_path)
-    (tmp_path / "db.yaml").write_text("name: [")
-    with pytest.raises(InputError, match="cannot be read as an audformat database") as caught:
-        table.read(tmp_path)
-    assert "\n" not in str(caught.value)
-
-
-def test_without_audformat_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "db.yaml", "name: toy\n")
-    monkeypatch.setitem(sys.modules, "audformat", None)
-    with pytest.raises(MissingExtra, match="needs the package audformat"):
-        table.read(tmp_path)
-
-
 # -- real data
 
 
@@ -550,17 +374,7 @@ def test_25_people_with_a_wristband_have_three_tasks_each() -> None:
     data = stress_predict.read(real("stress-predict"), window_s=None)
     assert len(data.index.groups("subject")) == 25
     assert data.index.label("task").counts() == {"none": 100, "stroop": 25, "interview": 25, "hyperventilation": 25}
+    assert all(f.present.all() for f in data.features.values())
     assert data.features["eda"].values.max() < 60
     assert 20 < np.median(data.features["temp"].values) < 40
     assert np.abs(data.features["acc"].values).max() <= 2.0
-
-
-def test_parts_join_to_one_set() -> None:
-    one = cut({"ecg": ramp(60, 10.0)}, 60.0, 10.0, 10.0)
-    other = Dataset(one.index.with_columns(clip=[f"b{k}" for k in range(len(one))]), one.features)
-    both = joined([one, other])
-    assert len(both) == 2 * len(one)
-    np.testing.assert_array_equal(both.features["ecg"][8], one.features["ecg"][2])
-    assert both.index.label("y").values.tolist() == [0] * 12
-    with pytest.raises(InputError, match="are both called"):
-        joined([one, one])
