@@ -267,6 +267,12 @@ def test_words_that_a_later_part_repeats_can_be_left_out(tmp_path: Path) -> None
     left = goemotions.read(tmp_path, duplicates="drop")
     assert sorted(left.index["clip"]) == sorted(truth.clips)
     assert "1 examples are left out" in left.index.notices[0]
+    # A comment that its own part repeats stays, unless each is wanted once.
+    write(train, train.read_text(encoding="utf-8") + "Twice.\t3\tt1\nTwice.\t4\tt2\n")
+    assert len(goemotions.read(tmp_path, duplicates="drop")) == len(truth.clips) + 2
+    once = goemotions.read(tmp_path, duplicates="once").index
+    assert sorted(once["clip"]) == sorted([*truth.clips, "t1"])
+    assert "2 examples are left out because others have the same content" in once.notices[0]
     with pytest.raises(UsageError, match="duplicates is 'merge'"):
         goemotions.read(tmp_path, duplicates="merge")
 
@@ -378,3 +384,18 @@ def test_25_people_with_a_wristband_have_three_tasks_each() -> None:
     assert data.features["eda"].values.max() < 60
     assert 20 < np.median(data.features["temp"].values) < 40
     assert np.abs(data.features["acc"].values).max() <= 2.0
+
+
+@pytest.mark.parametrize(("name", "use", "told"), [
+    ("eegmat", "leave-one-subject-out", {}), ("stress-predict", "group-kfold", {"k": 5}),
+    ("isear", "group-kfold", {"k": 5}), ("emobank", "group-kfold", {"k": 5, "group": "document"}),
+    ("goemotions", "official", {"test": "validation", "by": "clip"}),
+    ("ferplus", "official", {"test": "validation", "by": "clip"}),
+])  # fmt: skip
+def test_real_sets_can_be_split_without_a_leak(name: str, use: str, told: dict[str, Any]) -> None:
+    from moodal.lab.bench.protocols import protocol
+
+    options = {} if name in SIGNALS else {"duplicates": "once"}
+    data = registry.load("sets", name).read(real(name), **options)
+    folds = protocol(use, **told).split(data)
+    assert len(folds) == {"leave-one-subject-out": 32, "group-kfold": 5, "official": 1}[use]
