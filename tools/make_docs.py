@@ -86,12 +86,13 @@ def datasets() -> str:
         "",
         "Written by `tools/make_docs.py` from the readers' specs (`src/moodal/lab/data/sets/`).",
         "",
-        "moodal ships no data set and fetches none. A reader takes the folder that you got from its makers, in the "
-        "official layout; without a folder it looks under `MOODAL_DATA` for the folder named *compact* (our own cut) "
-        "or for one named after the set. A part that is not there is one line: what it is, where to get it, under which "
-        "terms. Labels are kept as the files spell them; `ekman8` is a second label by the table below, and what that "
-        "table leaves out has no such label. Every reader can also `generate` a twin: a small made-up copy of the "
-        "official layout, with real files and a known truth, on which its laws are tested.",
+        "moodal ships no data set and fetches none. A reader takes the folder that you got from its makers, "
+        "in the official layout; without a folder it looks under `MOODAL_DATA` for the folder named *compact* "
+        "(our own cut) or for one named after the set. A part that is not there is one line: what it is, "
+        "where to get it, under which terms. Labels are kept as the files spell them; `ekman8` is a second "
+        "label by the table below, and what that table leaves out has no such label. Every reader can also "
+        "`generate` a twin: a small made-up copy of the official layout, with real files and a known truth, "
+        "on which its laws are tested.",
         "",
         "| set | modalities | labels | commercial use | terms |",
         "| --- | --- | --- | --- | --- |",
