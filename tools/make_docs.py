@@ -126,7 +126,7 @@ def datasets() -> str:
         settings = [p for p in inspect.signature(module.read).parameters.values() if p.name != "root"]
         if settings:
             lines.append(f"- **Settings:** {', '.join(f'`{p.name} = {p.default!r}`' for p in settings)}")
-        if table := getattr(module, "EKMAN8", None):
+        if isinstance(table := getattr(module, "EKMAN8", None), dict):
             told = ", ".join(f"{a} → {b}" if a != b else a for a, b in table.items())
             lines.append(f"- **To `ekman8`:** {told}")
         lines.append(f"- **Twin:** {str(module.generate.__doc__).strip().split(chr(10))[0]}")
