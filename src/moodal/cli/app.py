@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from moodal import __version__
-from moodal.cli import analyze, audit, demo, doctor, extract, models, people, score, show, tracks
+from moodal.cli import analyze, audit, bench, demo, doctor, extract, models, people, score, show, tracks
 
 __all__ = ["build"]
 
@@ -40,6 +40,7 @@ def build() -> typer.Typer:
     app.add_typer(models.app, name="models", help="Models and bundles: fetch, list, check, read their cards.")
     app.command("score")(score.score)
     app.add_typer(audit.app, name="audit", help="Check a split for leaks.")
+    app.command("bench")(bench.bench)
     app.command("doctor")(doctor.doctor)
     app.command("demo")(demo.demo)
     return app

@@ -124,7 +124,9 @@ def mean_average_precision(truth: Array, scores: Array, withheld: Array | None =
 def _average_precision(truth: Array, score: Array) -> float:
     order = np.argsort(-score, kind="stable")
     hits, told = np.cumsum(truth[order]), np.arange(1, len(order) + 1)
-    ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)  # rows of one score come in together
+    ends = np.append(
+        np.flatnonzero(score[order][1:] != score[order][:-1]), len(order) - 1
+    )  # rows of one score come in together
     steps = np.diff(hits[ends], prepend=0)
     return float((hits[ends] / told[ends] * steps).sum() / truth.sum())
 
@@ -348,7 +350,7 @@ def _micro_f1(sums: Array) -> Any:
 
 def _sum_by_group(rows: Array, group: Array, groups: int) -> Floats:
     """``(groups, d)`` sums of ``(n, d)`` rows."""
-    rows = np.asarray(rows, np.float64).reshape(len(rows), -1)
+    rows = np.asarray(rows, np.float64)
     return np.stack([np.bincount(group, column, groups) for column in rows.T], axis=1)
 
 

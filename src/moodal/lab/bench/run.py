@@ -267,22 +267,36 @@ def _results(
     todo = list({t.key: t for t in tasks if t.key not in found}.values())
     before, done = len(found), 0
 
+    failed: list[tuple[str, str]] = []
+
     def note(key: str, answer: Result | tuple[str, str]) -> None:
         nonlocal done
-        found[key] = _settled(answer)
+        if not isinstance(answer, Result):
+            failed.append(answer)
+            return
+        found[key] = answer
         done += 1
         if progress is not None:
             progress((before + done) / (before + len(todo)))
 
-    if jobs <= 1 or len(todo) <= 1:
+    def rest() -> Iterator[Task]:
+        # After a failure nothing new is begun; what others are at is finished and kept.
         for task in todo:
-            note(task.key, _work(data, label, task, store.folder))
-        return found
-    from joblib import Parallel, delayed  # type: ignore[import-untyped]
+            if failed:
+                return
+            yield task
 
-    work = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs + 1)
-    for key, answer in work(delayed(_keyed)(data, label, task, store.folder) for task in todo):
-        note(key, answer)
+    if jobs <= 1 or len(todo) <= 1:
+        for task in rest():
+            note(task.key, _work(data, label, task, store.folder))
+    else:
+        from joblib import Parallel, delayed  # type: ignore[import-untyped]
+
+        work = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs + 1, batch_size=1)
+        for key, answer in work(delayed(_keyed)(data, label, task, store.folder) for task in rest()):
+            note(key, answer)
+    if failed:
+        raise _error(*failed[0])
     return found
 
 
@@ -316,15 +330,10 @@ def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple
         return "InputError", f"{where}: failed with {type(error).__name__}: {first}"
 
 
-def _settled(answer: Result | tuple[str, str]) -> Result:
-    """The result, or the error of the process that failed: errors with several arguments do not travel as they are."""
-    if isinstance(answer, Result):
-        return answer
-    kind, text = answer
+def _error(kind: str, text: str) -> MoodalError:
+    """The error of a process that failed: those with several arguments do not travel as they are."""
     kinds: dict[str, type[MoodalError]] = {c.__name__: c for c in (LeakageError, UsageError, OutputError, InputError)}
-    if kind == MissingExtra.__name__:
-        raise UsageError(text)
-    raise kinds.get(kind, InputError)(text)
+    return UsageError(text) if kind == MissingExtra.__name__ else kinds.get(kind, InputError)(text)
 
 
 def _fitted(data: Dataset, label: str, task: Task, folder: Path) -> Result:
