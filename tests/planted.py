@@ -23,7 +23,8 @@ def two_bits(
 ) -> Dataset:
     """``n`` examples: class = 2 * audio bit + text bit, each shown by four noisy steps among many.
 
-    ``feature.fields`` are not needed; where the bit was planted stands in the columns ``audio_at`` and ``text_at``.
+    ``signal`` is half the size of the pattern, in standard deviations of the noise; where it was planted stands in the
+    columns ``audio_at`` and ``text_at``.
     """
     rng = np.random.default_rng(seed)
     # The patterns belong to the task, not to the draw: a test set drawn with another seed has the same.
@@ -36,7 +37,7 @@ def two_bits(
             long = int(rng.integers(steps[k] // 2, steps[k] + 1))
             x = rng.normal(size=(long, widths[k]))
             place = rng.choice(long, 4, replace=False)
-            x[place] += 4 * signal * patterns[k, bits[i, k], : widths[k]]
+            x[place] += 2 * signal * patterns[k, bits[i, k], : widths[k]]
             examples.append(x)
             at.append(" ".join(map(str, sorted(place))))
         features[m], places[f"{m}_at"] = Feature.build(m, examples, source="planted"), at
