@@ -1,5 +1,4 @@
 """A model as one ONNX graph, and the proof that it says what the model says."""
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ silent; ``docs/explanation/lsgmer.md`` says why.
     [H_1 ; H_2 ; …] ─► [MLP] ─► R ─► [mean over labels] ─► H ─► Linear ─► z ─► p
                                                            └─► cos(H, L) / τ ─► q          APC: JS(p, q)
 """
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

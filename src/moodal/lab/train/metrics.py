@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from moodal.core.errors import UsageError
 
-__all__ = ["DEFAULT", "chosen", "figures", "interval", "is_better"]
+__all__ = ["CHOOSERS", "DEFAULT", "chosen", "figures", "interval", "is_better"]
 
 #: Chosen by, where ``select`` is empty.
 DEFAULT = {
@@ -18,6 +18,10 @@ DEFAULT = {
     "continuous": "val_ccc",
     "distribution": "val_loss",
 }
+
+
+#: Figures that an epoch may be chosen by; a recipe's metric is taken where it is one of them.
+CHOOSERS = ("accuracy", "uar", "macro_f1", "weighted_f1", "micro_f1", "pearson_r", "ccc", "mae")
 
 
 def figures(kind: str, scores: npt.NDArray[Any], target: npt.NDArray[Any]) -> dict[str, float]:

@@ -24,7 +24,7 @@ from moodal.lab.data.learner import Prediction
 from moodal.lab.recipes import Recipe
 
 from .folder import SCHEMA, RunFolder, environment, git_state
-from .metrics import figures, interval
+from .metrics import CHOOSERS, figures, interval
 
 __all__ = ["Fold", "register", "train"]
 
@@ -76,7 +76,10 @@ def train(
             f"learner {part.name} is {part.use}, which is fitted by the bench", where=recipe.name,
             fix=f"Run: moodal bench {recipe.name}. Models that are trained: {', '.join(registry.names('models'))}.",
         )  # fmt: skip
-    made = TorchLearner(part.name, part.use, part.settings)
+    settings = dict(part.settings)
+    if recipe.metric in CHOOSERS:  # the figure that is quoted, unless told otherwise: as the bench does
+        settings["train"] = {"select": f"val_{recipe.metric}", **settings.get("train", {})}
+    made = TorchLearner(part.name, part.use, settings)
     seen = data.only(part.modalities) if part.modalities else data
     parts = {name: seen.take(getattr(fold, name)) for name in ("train", "validation", "test")}
 
