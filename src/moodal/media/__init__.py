@@ -81,7 +81,8 @@ def opened(path: Path, units: Units) -> Recording:
 
 def saved(path: Path) -> bool:
     """Whether this is a Mood's own folder, which holds tables but no recording."""
-    return path.is_dir() and (path / "mood.parquet").is_file()
+    # Unlike Path.is_file this takes a folder that may not be searched for one without.
+    return os.path.isfile(path / "mood.parquet")
 
 
 def chosen(path: Path, head: bytes) -> ReaderSpec | None:
