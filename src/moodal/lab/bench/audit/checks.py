@@ -222,7 +222,8 @@ def _manner(fold: SplitFold, leak: Leak, split: Split) -> str:
     """How trials were cut: a stretch of each held out, or windows dealt at random."""
     held = np.zeros(len(fold.index), bool)
     held[fold.parts[leak.parts[1]]] = True
-    mine = np.isin(fold.index["trial"], leak.values)
+    cut = set(leak.values)
+    mine = np.array([t in cut for t in fold.index["trial"]])
     mine[[r for p in fold.parts if p not in leak.parts for r in fold.parts[p]]] = False
     rows = np.flatnonzero(mine)
     start = fold.index["start_s"][rows]

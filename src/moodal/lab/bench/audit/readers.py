@@ -32,7 +32,7 @@ def read_split(path: Path, index: Path | None = None) -> Split:
     if path.is_dir():
         if (path / "db.yaml").is_file():
             return _audformat(path, told)
-        if any(_below(path, ".jsonl")):
+        if any(token_of(p.stem) for p in _below(path, ".jsonl")):
             return _emobox(path, told)
         return _folder(path, told)
     if path.name == "db.yaml":
