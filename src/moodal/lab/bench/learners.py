@@ -23,6 +23,7 @@ from moodal.lab.data.learner import Learner, Prediction
 from .designs import NORMALISE, Design, PooledDesign, TextDesign
 from .estimators import ESTIMATORS, fitted_parts, outputs, softmax, told
 from .metrics import METRICS, metric
+from .network import Network
 
 __all__ = ["LEARNERS", "SklearnFitted", "SklearnLearner", "learner", "of_estimator"]
 
@@ -396,12 +397,9 @@ def learner(use: str, settings: Mapping[str, Any] | None = None, *, name: str = 
         from moodal.core import registry
 
         if use in registry.names("models"):
-            from importlib import import_module
-
-            made = import_module("moodal.lab.train").TorchLearner
             if choose in _SELECTS:  # the checkpoint is chosen by the figure that is quoted, unless told otherwise
                 given["train"] = {"select": f"val_{choose}", **given.get("train", {})}
-            return cast(Learner, made(name or use, use, given))
+            return Network(name or use, use, given)
         everything = (*LEARNERS, *registry.names("models"))
         near = difflib.get_close_matches(use, everything, 1)
         hint = f"Did you mean {near[0]}? " if near else ""
