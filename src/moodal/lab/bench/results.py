@@ -24,6 +24,7 @@ __all__ = ["Result", "code", "data_key", "versions"]
 _CODE = (
     "nn/**/*.py", "models/**/*.py", "train/**/*.py", "data/*.py", "bench/designs.py", "bench/estimators.py",
     "bench/learners.py", "bench/network.py", "bench/trivial.py", "bench/run.py", "bench/results.py", "bench/metrics.py",
+    "bench/sums.py", "bench/calibration.py", "bench/fitting.py",
 )  # fmt: skip
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 
