@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import arousal
+import body_agreement
 import egemaps_agreement
 import results
 
@@ -26,7 +27,7 @@ ROOT = HERE.parent
 PEERS = ROOT / ".venv" / "peers"
 #: Parts of the speed table, and parts that write a section of their own.
 PARTS = ("face", "analysis", "egemaps", "body", "day", "import", "jobs", "memory")
-SECTIONS = ("agreement", "arousal")
+SECTIONS = ("agreement", "arousal", "body-agreement")
 
 
 def measure(script: str, *arguments: str, python: Path | str = sys.executable) -> dict[str, float]:
@@ -252,7 +253,7 @@ def main() -> None:
         "jobs": jobs,
         "memory": memory,
     }
-    sections = {"agreement": egemaps_agreement.run, "arousal": arousal.run}
+    sections = {"agreement": egemaps_agreement.run, "arousal": arousal.run, "body-agreement": body_agreement.run}
     with tempfile.TemporaryDirectory() as work:
         for part in chosen:
             print(f"{part} …", flush=True)

@@ -1,13 +1,15 @@
-"""Write the reference pages that come from code: docs/reference/tracks.md and models.md."""
+"""Write the reference pages that come from code: tracks.md, models.md, neurokit.md and datasets.md of docs/reference."""
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 
 from moodal import weights
 from moodal.core import registry
 from moodal.core.track import GAP_REASONS
+from moodal.formats.neurokit import HRV, MEASURES, SIGNALS
 from moodal.measure import extractor_specs
 
 DOCS = Path(__file__).parent.parent / "docs" / "reference"
@@ -78,10 +80,111 @@ def models() -> str:
     return "\n".join(lines) + "\n"
 
 
+def datasets() -> str:
+    """Every data set that has a reader: what it holds, its terms, how to get it and how it must lie."""
+    lines = [
+        "# Data sets",
+        "",
+        "Written by `tools/make_docs.py` from the readers' specs (`src/moodal/lab/data/sets/`).",
+        "",
+        "moodal ships no data set and fetches none. A reader takes the folder that you got from its makers, "
+        "in the official layout; without a folder it looks under `MOODAL_DATA` for the folder named *compact* "
+        "(our own cut) or for one named after the set. A part that is not there is one line: what it is, "
+        "where to get it, under which terms. Labels are kept as the files spell them; `ekman8` is a second "
+        "label by the table below, and what that table leaves out has no such label. Every reader can also "
+        "`generate` a twin: a small made-up copy of the official layout, with real files and a known truth, "
+        "on which its laws are tested.",
+        "",
+        "| set | modalities | labels | commercial use | terms |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    modules = {name: registry.load("sets", name) for name in sorted(registry.names("sets"))}
+    for name, module in modules.items():
+        spec = module.SPEC
+        cells = (
+            f"[{spec.title}](#{name}) `{name}`",
+            ", ".join(spec.modalities),
+            ", ".join(f"`{label}`" for label in spec.labels),
+            spec.commercial,
+            spec.licence,
+        )
+        lines.append(f"| {' | '.join(c.replace('|', chr(92) + '|') for c in cells)} |")
+    for name, module in modules.items():
+        spec = module.SPEC
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            str(module.__doc__).split("\n")[0],
+            "",
+            f"- **Get it:** {spec.where}",
+            f"- **Layout:** {spec.layout}",
+            f"- **Source:** {spec.source}",
+            f"- **People:** {spec.subjects}",
+        ]
+        if spec.compact:
+            lines.append(f"- **Compact:** `{spec.compact}`")
+        settings = [p for p in inspect.signature(module.read).parameters.values() if p.name != "root"]
+        if settings:
+            lines.append(f"- **Settings:** {', '.join(f'`{p.name} = {p.default!r}`' for p in settings)}")
+        if isinstance(table := getattr(module, "EKMAN8", None), dict):
+            told = ", ".join(f"{a} → {b}" if a != b else a for a, b in table.items())
+            lines.append(f"- **To `ekman8`:** {told}")
+        lines.append(f"- **Twin:** {str(module.generate.__doc__).strip().split(chr(10))[0]}")
+    return "\n".join(lines) + "\n"
+
+
+def neurokit() -> str:
+    """Our name of every measurement of the body that NeuroKit2 has a column for, and those without one."""
+    specs = {t.name: t for e in extractor_specs().values() for t in e.tracks}
+    rows: list[tuple[str, str, str, str]] = []
+    for file, signal in SIGNALS.items():
+        named = [(signal.track, field, column) for column, field in signal.fields.items()]
+        named += [(signal.track, "quality", signal.quality)] if signal.quality else []
+        named += [("body.heart", "hr", signal.rate)] if signal.rate else []
+        named += [("body.beats", "both ends of a row", signal.beats)] if signal.beats else []
+        at = {"onset": "beginning of a row", "peak": "peak", "recovery": "peak + recovery_time"}
+        named += [("body.scr", at[moment], column) for column, moment in signal.events.items()]
+        named += [("body.scr", field, column) for column, field in signal.at_peaks.items()]
+        rows += [(track, field, column, f"{file}.csv") for track, field, column in named]
+    for file, track in MEASURES.items():
+        rows += [(track, f.name, HRV[f.name], f"{file}.csv") for f in specs[track].fields if f.name in HRV]
+    lines = [
+        "# Names in NeuroKit2",
+        "",
+        "Written by `tools/make_docs.py` from the code of `--write neurokit` ([formats out](formats-out.md), "
+        "[body](body.md)); a test holds the",
+        "names to NeuroKit2's own tables. Units are moodal's.",
+        "",
+        "| track | what | unit | NeuroKit2 | file |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for track, field, column, file in rows:
+        unit = next((f.unit for f in specs[track].fields if f.name == field), "")
+        lines.append(f"| `{track}` | {field} | {unit or '–'} | `{column}` | `{file}` |")
+    without = [c for s in SIGNALS.values() for c in s.columns if c not in {row[2] for row in rows}]
+    used = {(track, field) for track, field, _, _ in rows}
+    ours = [
+        f"`{t}` {f.name}"
+        for t, s in specs.items()
+        for f in s.fields
+        if s.modality == "body" and (t, f.name) not in used
+    ]
+    lines += ["", f"Columns that stay empty: {', '.join(f'`{c}`' for c in without)}."]
+    lines += ["", f"Fields without a column there: {', '.join(ours)}."]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Write the pages; with --check say whether they are up to date."""
     stale = []
-    for name, text in (("tracks.md", tracks()), ("models.md", models())):
+    pages = (
+        ("tracks.md", tracks()),
+        ("models.md", models()),
+        ("neurokit.md", neurokit()),
+        ("datasets.md", datasets()),
+    )
+    for name, text in pages:
         path = DOCS / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)

@@ -1,5 +1,4 @@
 """Attention over masked keys, and the cross-modal block made of it."""
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 
