@@ -32,7 +32,8 @@ def some(subjects: int = 6, clips: int = 8, **told: Any) -> Dataset:
 
 
 def quick(name: str = "plain", use: str = "logistic", **settings: Any) -> Any:
-    return learner(use, {**QUICK, **settings}, name=name, choose="uar")
+    one = {"alpha": 10.0} if use == "ridge" else QUICK
+    return learner(use, {**one, **settings}, name=name, choose="uar")
 
 
 @pytest.fixture
@@ -347,10 +348,13 @@ def test_steps_that_only_training_has_do_not_change_the_width() -> None:
 
 
 def test_with_nothing_to_learn_nobody_is_above_chance(cache: Cache) -> None:
-    report = bench.run(some(10, 12, effect=0), FOLDS, [quick(), "lda"], cache=cache)
-    for name in ("plain", "lda"):
-        assert report[name].above is False
-        assert report[name].verdict.startswith("not above chance")
+    alarms = 0
+    for seed in range(6):
+        report = bench.run(some(10, 12, effect=0, seed=seed), FOLDS, [quick(), quick("ridge", "ridge")], cache=cache)
+        for name in ("plain", "ridge"):
+            alarms += bool(report[name].above)
+            assert report[name].verdict.startswith("above" if report[name].above else "not above chance")
+    assert alarms <= 1  # of twelve, at a nominal rate of one in forty
     assert [r.name for r in report.rows if r.trivial] == ["majority", "prior", "shuffled"]
     assert report["majority"].score == pytest.approx(0.25)
     good = bench.run(some(10, 12, effect=2), FOLDS, [quick()], cache=cache)

@@ -265,6 +265,8 @@ def _results(
         if not fresh and task.key not in found and _kept(task) and (stored := store.get(task.key)) is not None:
             found[task.key] = Result.of(stored)
     todo = list({t.key: t for t in tasks if t.key not in found}.values())
+    for entry in {t.entry.name: t.entry for t in todo}.values():
+        getattr(getattr(entry.learner, "learner", entry.learner), "made", lambda: None)()  # a wrong setting tells now
     before, done = len(found), 0
 
     failed: list[tuple[str, str]] = []
@@ -314,7 +316,7 @@ def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple
     store = Cache(folder)
     where = f"{task.entry.name}, fold {task.fold.name}, seed {task.seed}"
     try:
-        with _one_thread(task.entry.learner):
+        with _one_thread():
             result = _fitted(data, label, task, folder / "fits" / task.key)
         if _kept(task):
             store.put(task.key, result.arrays())
@@ -322,7 +324,7 @@ def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple
         return result
     except MoodalError as error:
         kind = type(error).__name__
-        return kind, str(error) if error.where else f"{where}: {error}"
+        return kind, f"{where}: {error}"
     except Exception as error:
         if os.environ.get("MOODAL_DEBUG"):
             raise
@@ -384,19 +386,8 @@ def _checked(prediction: Prediction, n: int, kind: str, told: Mapping[str, Any],
 
 
 @contextlib.contextmanager
-def _one_thread(learner: Learner) -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """One thread for the numbers: sums in another order would differ in the last digit with the number of processes."""
-    inner = getattr(learner, "learner", learner)
-    if type(inner).__module__.startswith("moodal.lab.train"):
-        import torch
-
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-        return
     try:
         import sklearn  # noqa: F401  (its libraries must be there before their threads can be limited)
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
