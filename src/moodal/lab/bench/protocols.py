@@ -372,7 +372,13 @@ PROTOCOLS: dict[str, type[Protocol]] = {
 }
 
 
-_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "dict[str, str]": (dict,),
+}
 
 
 def protocol(use: str, **settings: Any) -> Protocol:
