@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,6 +120,61 @@ def test_what_a_killed_process_had_finished_is_kept(cache: Cache, tmp_path: Path
     resumed = bench.run(some(), FOLDS, {"plain": "ridge"}, cache=cache)
     fresh = bench.run(some(), FOLDS, {"plain": "ridge"}, cache=Cache(tmp_path / "other"))
     assert told(resumed) == told(fresh)
+
+
+_ORPHANS = """
+import os, sys, time
+from pathlib import Path
+from moodal.lab import bench
+from moodal.lab.data import Cache, people
+class Sleeping:
+    name = "sleeping"
+    def settings(self):
+        return {}
+    def fit(self, train, validation, **_):
+        Path(sys.argv[1], f"{os.getpid()}.pid").touch()
+        time.sleep(600)
+if __name__ == "__main__":
+    data = people(6, 8, modalities=("eda",), steps=(2, 4))
+    bench.run(data, bench.protocol("group-kfold", k=3), [Sleeping()], cache=Cache(Path(sys.argv[1])), jobs=2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is not Windows'")
+def test_a_killed_run_leaves_nobody_working(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_ORPHANS, encoding="utf-8")
+    run = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stderr=subprocess.DEVNULL)
+    workers: list[int] = []
+    for _ in range(600):
+        workers = [int(p.stem) for p in tmp_path.glob("*.pid")]
+        if len(workers) == 2:
+            break
+        time.sleep(0.1)
+    assert len(workers) == 2
+    run.kill()
+    run.wait()
+    for _ in range(300):
+        workers = [w for w in workers if _lives(w)]
+        if not workers:
+            break
+        time.sleep(0.1)
+    assert not workers
+
+
+def _lives(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        state = ""
+    if state:
+        return state != "Z"  # a zombie only waits to be counted
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_two_processes_give_the_numbers_of_one(cache: Cache, tmp_path: Path) -> None:

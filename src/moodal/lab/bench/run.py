@@ -15,9 +15,11 @@ import contextlib
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -295,7 +297,8 @@ def _results(
         from joblib import Parallel, delayed  # type: ignore[import-untyped]
 
         work = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs + 1, batch_size=1)
-        for key, answer in work(delayed(_keyed)(data, label, task, store.folder) for task in rest()):
+        me = os.getpid()
+        for key, answer in work(delayed(_keyed)(data, label, task, store.folder, me) for task in rest()):
             note(key, answer)
     if failed:
         raise _error(*failed[0])
@@ -307,8 +310,22 @@ def _kept(task: Task) -> bool:
     return bool(getattr(inner, "keeps", True))
 
 
-def _keyed(data: Dataset, label: str, task: Task, folder: Path) -> tuple[str, Result | tuple[str, str]]:
+def _keyed(data: Dataset, label: str, task: Task, folder: Path, parent: int) -> tuple[str, Result | tuple[str, str]]:
+    _end_with(parent)
     return task.key, _work(data, label, task, folder)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this process when the one that began it is gone: a run that was killed leaves nobody working."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple[str, str]:
