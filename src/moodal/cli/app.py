@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from moodal import __version__
-from moodal.cli import analyze, demo, doctor, export, extract, models, people, show, tracks, train
+from moodal.cli import (
+    analyze,
+    audit,
+    bench,
+    demo,
+    doctor,
+    export,
+    extract,
+    models,
+    people,
+    score,
+    show,
+    tracks,
+    train,
+)
 
 __all__ = ["build"]
 
@@ -38,6 +52,9 @@ def build() -> typer.Typer:
     app.command("extract")(extract.extract)
     app.command("tracks")(tracks.tracks)
     app.add_typer(models.app, name="models", help="Models and bundles: fetch, list, check, read their cards.")
+    app.command("score")(score.score)
+    app.add_typer(audit.app, name="audit", help="Check a split for leaks.")
+    app.command("bench")(bench.bench)
     app.command("train")(train.train)
     app.command("export")(export.export)
     app.command("doctor")(doctor.doctor)

@@ -265,24 +265,40 @@ def _results(
         if not fresh and task.key not in found and _kept(task) and (stored := store.get(task.key)) is not None:
             found[task.key] = Result.of(stored)
     todo = list({t.key: t for t in tasks if t.key not in found}.values())
+    for entry in {t.entry.name: t.entry for t in todo}.values():
+        getattr(getattr(entry.learner, "learner", entry.learner), "made", lambda: None)()  # a wrong setting tells now
     before, done = len(found), 0
+
+    failed: list[tuple[str, str]] = []
 
     def note(key: str, answer: Result | tuple[str, str]) -> None:
         nonlocal done
-        found[key] = _settled(answer)
+        if not isinstance(answer, Result):
+            failed.append(answer)
+            return
+        found[key] = answer
         done += 1
         if progress is not None:
             progress((before + done) / (before + len(todo)))
 
-    if jobs <= 1 or len(todo) <= 1:
+    def rest() -> Iterator[Task]:
+        # After a failure nothing new is begun; what others are at is finished and kept.
         for task in todo:
-            note(task.key, _work(data, label, task, store.folder))
-        return found
-    from joblib import Parallel, delayed  # type: ignore[import-untyped]
+            if failed:
+                return
+            yield task
 
-    work = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs + 1)
-    for key, answer in work(delayed(_keyed)(data, label, task, store.folder) for task in todo):
-        note(key, answer)
+    if jobs <= 1 or len(todo) <= 1:
+        for task in rest():
+            note(task.key, _work(data, label, task, store.folder))
+    else:
+        from joblib import Parallel, delayed  # type: ignore[import-untyped]
+
+        work = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs + 1, batch_size=1)
+        for key, answer in work(delayed(_keyed)(data, label, task, store.folder) for task in rest()):
+            note(key, answer)
+    if failed:
+        raise _error(*failed[0])
     return found
 
 
@@ -300,7 +316,7 @@ def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple
     store = Cache(folder)
     where = f"{task.entry.name}, fold {task.fold.name}, seed {task.seed}"
     try:
-        with _one_thread(task.entry.learner):
+        with _one_thread():
             result = _fitted(data, label, task, folder / "fits" / task.key)
         if _kept(task):
             store.put(task.key, result.arrays())
@@ -308,7 +324,7 @@ def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple
         return result
     except MoodalError as error:
         kind = type(error).__name__
-        return kind, str(error) if error.where else f"{where}: {error}"
+        return kind, f"{where}: {error}"
     except Exception as error:
         if os.environ.get("MOODAL_DEBUG"):
             raise
@@ -316,15 +332,10 @@ def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple
         return "InputError", f"{where}: failed with {type(error).__name__}: {first}"
 
 
-def _settled(answer: Result | tuple[str, str]) -> Result:
-    """The result, or the error of the process that failed: errors with several arguments do not travel as they are."""
-    if isinstance(answer, Result):
-        return answer
-    kind, text = answer
+def _error(kind: str, text: str) -> MoodalError:
+    """The error of a process that failed: those with several arguments do not travel as they are."""
     kinds: dict[str, type[MoodalError]] = {c.__name__: c for c in (LeakageError, UsageError, OutputError, InputError)}
-    if kind == MissingExtra.__name__:
-        raise UsageError(text)
-    raise kinds.get(kind, InputError)(text)
+    return UsageError(text) if kind == MissingExtra.__name__ else kinds.get(kind, InputError)(text)
 
 
 def _fitted(data: Dataset, label: str, task: Task, folder: Path) -> Result:
@@ -375,19 +386,8 @@ def _checked(prediction: Prediction, n: int, kind: str, told: Mapping[str, Any],
 
 
 @contextlib.contextmanager
-def _one_thread(learner: Learner) -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """One thread for the numbers: sums in another order would differ in the last digit with the number of processes."""
-    inner = getattr(learner, "learner", learner)
-    if type(inner).__module__.startswith("moodal.lab.train"):
-        import torch
-
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-        return
     try:
         import sklearn  # noqa: F401  (its libraries must be there before their threads can be limited)
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
