@@ -272,6 +272,15 @@ def test_a_feature_of_another_width_is_refused() -> None:
         fitted.predict(Dataset(test.index, {"text": Feature.table("text", np.zeros((len(test), 3)))}))
 
 
+def test_of_equal_epochs_the_one_of_lowest_loss_is_chosen() -> None:
+    fitted, _ = fit("early", train={"epochs": 12, "lr": 3e-3, "select": "val_accuracy"})
+    curves, chosen = fitted.told["curves"], fitted.told["best_epoch"]
+    best = max(row["val_accuracy"] for row in curves)
+    among = [row for row in curves if row["val_accuracy"] == best]
+    assert chosen == min(among, key=lambda row: row["val_loss"])["epoch"]
+    assert len(among) > 1
+
+
 # Batches
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,9 @@ def train(
     for line in split.notices(examples.index, folds):
         screen.warning(line)
     target = out or Path("runs") / f"{recipe.name}-{chosen}-{seed}"
+    if int(os.environ.get("RANK", "0")):  # torchrun: the first process tells
+        run(recipe, chosen, examples, folds[0], target, seed=seed, protocol=str(split))
+        return
     with screen.steps(f"training {chosen}") as told:
         folder = run(recipe, chosen, examples, folds[0], target, seed=seed, protocol=str(split), progress=told)
     if as_json:

@@ -56,7 +56,7 @@ def train(
     """Train one learner of a recipe on one fold of its data; ``out`` becomes the run's folder.
 
     A run that stands there finished, of the same recipe, data, fold and seed, is returned as it is; a started one goes
-    on from its last whole epoch; another one is replaced.
+    on from its last whole epoch; another one is replaced. Of several processes (torchrun) the first one writes.
 
     Raises
     ------
@@ -99,20 +99,24 @@ def train(
     }
     key = hashlib.sha256(json_text({k: told[k] for k in ("recipe", "settings", "seed", "fold", "data")}).encode())
     told["key"] = key.hexdigest()
-    chief = Group.current().rank == 0
-    if (out / "run.json").exists() and folder.run.get("key") == told["key"] and folder.finished:
+    group = Group.current()
+    same = (out / "run.json").exists() and folder.run.get("key") == told["key"]
+    done = same and folder.finished
+    group.wait()  # all have looked before one writes
+    if done:
         return folder
-    if chief:
-        if (out / "run.json").exists() and RunFolder(out).run.get("key") != told["key"]:
+    if group.rank == 0:
+        if (out / "run.json").exists() and not same:
             shutil.rmtree(out)
         folder.write("run.json", told)
+    group.wait()
 
     began = time.perf_counter()
     fitted = made.fit(
         parts["train"], parts["validation"], label=recipe.label, seed=seed, folder=out / "state", progress=progress
     )
     took = time.perf_counter() - began
-    if not chief:
+    if group.rank:
         return RunFolder(out)
     fitted.save(out / "checkpoint.npz")
     write_text(out / "curves.csv", _curves(fitted.told["curves"]))
