@@ -56,6 +56,14 @@ def export(
         "licence": licence or "not stated: see data_terms",
         "commercial": commercial,
         "data_terms": f"{told['data']['name']}: {told['data']['terms'] or 'terms not stated'}",
+        "data": [
+            {
+                "name": told["data"]["name"],
+                "part": f"train and validation of {told['protocol']}, fold {told['fold']}",
+                "n": told["data"]["examples"]["train"] + told["data"]["examples"]["validation"],
+                "licence": told["data"]["terms"],
+            }
+        ],
         "inputs": list(fitted.modalities),
         "scheme": fitted.scheme or f"{told['data']['name']}:{told['label']}",
         "calibration": _calibration(run, fitted),
