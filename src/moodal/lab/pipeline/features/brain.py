@@ -6,7 +6,7 @@ import numpy as np
 
 from moodal.core.clock import FloatArray
 
-from ..raw import Signal
+from moodal.lab.pipeline.raw import Signal
 from . import Withheld
 from .names import BANDS
 from .series import spectrum

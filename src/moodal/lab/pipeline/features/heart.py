@@ -14,7 +14,7 @@ from moodal.dsp import hrv
 from moodal.dsp.beats import ECG, PPG, BeatShape, clean, find_beats, refine, template_match
 from moodal.dsp.intervals import LONGEST_S, SHORTEST_S, running_median
 
-from ..raw import Signal
+from moodal.lab.pipeline.raw import Signal
 from . import Withheld
 from .names import FIELDS
 

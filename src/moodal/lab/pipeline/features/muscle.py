@@ -6,7 +6,7 @@ import numpy as np
 
 from moodal.dsp.movement import emg_band, movement, root_mean_square
 
-from ..raw import Signal
+from moodal.lab.pipeline.raw import Signal
 from . import Withheld
 from .series import peak_hz, spectrum
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from moodal.dsp import eda
 
-from ..raw import Signal
+from moodal.lab.pipeline.raw import Signal
 from . import Withheld
 from .series import slope
 
