@@ -57,7 +57,16 @@ KINDS: dict[str, dict[str, str]] = {
     "fusions": {
         "late-v0": "moodal.fuse.late",
     },
-    "sets": {},
+    "sets": {
+        "eegmat": "moodal.lab.data.sets.eegmat",
+        "stress-predict": "moodal.lab.data.sets.stress_predict",
+        "wesad": "moodal.lab.data.sets.wesad",
+        "goemotions": "moodal.lab.data.sets.goemotions",
+        "emobank": "moodal.lab.data.sets.emobank",
+        "xed": "moodal.lab.data.sets.xed",
+        "isear": "moodal.lab.data.sets.isear",
+        "ferplus": "moodal.lab.data.sets.ferplus",
+    },
     "models": {},
 }
 

@@ -1,0 +1,190 @@
+"""EEGMAT: EEG and ECG of 36 people at rest and while they subtract in their heads.
+
+The official files hold 500 Hz; what is read is the same as the compact layout holds: mean removed, band-passed 0.5 to
+45 Hz (Butterworth of order 4, forwards and backwards over the whole recording), the last 62 s, EEG at 125 Hz and
+ECG at 250 Hz, in µV. Whether eyes were open at rest is told in two ways by its users, so rest against task is a
+contrast of unknown eye state.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moodal import media
+from moodal.core.errors import InputError, MissingExtra
+from moodal.lab.data.compact import arrays, rows
+from moodal.lab.data.dataset import Dataset
+from moodal.lab.data.labels import Labels
+from moodal.lab.data.recordings import channels
+from moodal.lab.data.spec import SetSpec, find, lacking, need
+from moodal.lab.data.twin import tabled, write
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked
+
+__all__ = ["SPEC", "generate", "read"]
+
+SPEC = SetSpec(
+    name="eegmat",
+    title="EEGMAT (EEG during mental arithmetic)",
+    modalities=("eeg", "ecg"),
+    labels=("workload",),
+    licence="ODC-By 1.0: name the source.",
+    commercial="yes",
+    where="https://physionet.org/content/eegmat/1.0.0/",
+    layout="SubjectNN_1.edf (rest), SubjectNN_2.edf (task), subject-info.csv",
+    source="Zyma et al. 2019, Data 4(1), 14",
+    compact="body_eegmat",
+)
+EEG = ("Fp1", "Fp2", "F3", "F4", "F7", "F8", "T3", "T4", "C3", "C4", "T5", "T6", "P3", "P4", "O1", "O2", "Fz", "Cz",
+       "Pz")  # fmt: skip
+STATES = ("rest", "task")
+#: Modality → fields, rate in Hz.
+MODALITIES = {"eeg": (EEG, 125.0), "ecg": (("ecg",), 250.0)}
+#: How much of a recording is used, from its end, s; microvolts a unit of the compact file.
+LAST_S, EEG_UV = 62.0, 0.2
+_FILE = re.compile(r"Subject(\d+)_([12])\.edf", re.IGNORECASE)
+
+
+def read(root: Path | str | None = None, *, window_s: float | None = None, hop_s: float | None = None) -> Dataset:
+    """One example a recording, or its windows of ``window_s`` every ``hop_s`` seconds.
+
+    Modalities: ``eeg (steps, 19)`` at 125 Hz and ``ecg (steps, 1)`` at 250 Hz, µV. Label ``workload``: rest or task.
+
+    Raises
+    ------
+    InputError : a part is not there or cannot be read.
+    MissingExtra : the official files need scipy.
+    """
+    window_s, hop_s = checked(window_s, hop_s, SPEC.name)
+    path, compact = find(SPEC, root)
+    (info,) = need(SPEC, path, ["subject-info.csv"])
+    people = _people(info)
+    collected = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
+    for subject, state, streams in _compact(path) if compact else _official(path):
+        if not streams:
+            continue
+        person = people.get(subject, {})
+        name = f"S{subject:02d}"
+        collected.add(
+            streams, 0.0, min(c.end_s for c in streams.values()),
+            trial=f"{name}-{state}", recording=f"{name}-{state}", subject=name, session=name, _workload=state,
+            sex={"F": "female", "M": "male"}.get(person.get("Gender", ""), ""), age=person.get("Age", ""),
+            counter={"1": "good", "0": "bad"}.get(person.get("Count quality", ""), ""),
+        )  # fmt: skip
+    return collected.dataset(
+        lambda told: {"workload": Labels.of_classes(told["_workload"], STATES)}, terms=SPEC.licence, where=str(path)
+    )
+
+
+def _people(path: Path) -> dict[int, dict[str, str]]:
+    found: dict[int, dict[str, str]] = {}
+    for i, row in enumerate(rows(path)):
+        digits = re.fullmatch(r"Subject\s*(\d+)", row.get("Subject", "").strip(), re.IGNORECASE)
+        if digits is None:
+            raise InputError(f"row {i + 2} names no subject in column Subject", where=str(path), fix="Get it again.")
+        found[int(digits[1])] = {key: value.strip() for key, value in row.items()}
+    return found
+
+
+def _compact(path: Path) -> Iterator[tuple[int, str, Mapping[str, Channels]]]:
+    (npz,) = need(SPEC, path, ["eegmat_shared.npz"])
+    with arrays(npz) as held:
+        subjects = sorted({key[:3] for key in held.files if re.fullmatch(r"S\d\d_(rest|task)_(EEG|ECG)", key)})
+        for subject in subjects:
+            for state in STATES:
+                streams = {}
+                if (key := f"{subject}_{state}_EEG") in held.files:
+                    streams["eeg"] = Channels(_checked(held[key], (len(EEG), None), key, npz).T, 125.0, scale=EEG_UV)
+                if (key := f"{subject}_{state}_ECG") in held.files:
+                    streams["ecg"] = Channels(_checked(held[key], (None,), key, npz)[:, None], 250.0)
+                yield int(subject[1:]), state, streams
+
+
+def _checked(values: npt.NDArray[Any], shape: tuple[int | None, ...], key: str, where: Path) -> npt.NDArray[Any]:
+    if values.dtype.kind not in "iuf" or values.ndim != len(shape) or any(
+        want not in (None, have) for want, have in zip(shape, values.shape, strict=True)
+    ):  # fmt: skip
+        raise InputError(f"its {key} is {values.dtype} {values.shape}", where=str(where), fix="Get the file again.")
+    return values
+
+
+def _official(path: Path) -> Iterator[tuple[int, str, Mapping[str, Channels]]]:
+    files = {(int(m[1]), STATES[int(m[2]) - 1]): f for f in sorted(path.iterdir()) if (m := _FILE.fullmatch(f.name))}
+    if not files:
+        raise lacking(SPEC, "its recordings (SubjectNN_1.edf)", path)
+    for subject in sorted({s for s, _ in files}):
+        for k, state in enumerate(STATES):
+            if (subject, state) not in files:
+                raise lacking(SPEC, f"Subject{subject:02d}_{k + 1}.edf", path)
+            recording = media.read(files[subject, state])
+            streams = {}
+            if (eeg := channels(recording, "eeg", wanted=EEG)) is not None:
+                streams["eeg"] = _filtered(eeg, 125.0)
+            if (ecg := channels(recording, "ecg")) is not None:
+                streams["ecg"] = _filtered(ecg, 250.0)
+            yield subject, state, streams
+
+
+@cache
+def _butterworth(rate_hz: float) -> npt.NDArray[np.float64]:
+    from scipy import signal
+
+    return np.asarray(signal.butter(4, (0.5, 45.0), "bandpass", fs=rate_hz, output="sos"))
+
+
+def _filtered(stream: Channels, rate_hz: float) -> Channels:
+    """The last 62 s at ``rate_hz``, filtered over the whole recording first; ``start_s`` is then 0."""
+    try:
+        from scipy import signal
+    except ImportError as error:
+        raise MissingExtra("scipy", "lab", "resampling EEGMAT's recordings") from error
+    values = np.asarray(stream.values, np.float64)
+    if len(values) < LAST_S * stream.rate_hz:
+        seconds = len(values) / stream.rate_hz
+        raise InputError(f"a recording lasts {seconds:.1f} s, {LAST_S:.0f} are used", where=SPEC.name,
+                         fix="Get the file again.")  # fmt: skip
+    values = signal.sosfiltfilt(_butterworth(stream.rate_hz), values - values.mean(axis=0), axis=0)
+    values = values[-round(LAST_S * stream.rate_hz) :]
+    if stream.rate_hz != rate_hz:
+        values = signal.resample_poly(values, round(rate_hz), round(stream.rate_hz), axis=0)
+    return Channels(values.astype(np.float32), rate_hz)
+
+
+def generate(root: Path, seed: int = 0) -> WindowsTruth:
+    """Two people in the official layout: 64 s at rest and 62 s of task, sines of a known band."""
+    from moodal.media.generated_edf import write as write_edf
+
+    rng = np.random.default_rng(seed)
+    clips, info = [], []
+    for subject in range(2):
+        info.append([f"Subject{subject:02d}", 18 + subject, "FM"[subject], 2011, 10 + subject, subject])
+        for k, state in enumerate(STATES):
+            time = np.arange(500 * (64 if state == "rest" else 62)) / 500
+            phases = 10 * rng.uniform(size=len(EEG) + 1)
+            hertz = 10 if state == "rest" else 20
+            table = [
+                (f"EEG {name}", "uV", 500, (-500.0, 500.0), 20 * np.sin(2 * np.pi * hertz * time + phase))
+                for name, phase in zip((*EEG, "A2-A1"), phases, strict=True)
+            ]
+            table.append(("ECG ECG", "uV", 500, (-3000.0, 3000.0), 200 * np.sin(2 * np.pi * 1.2 * time)))
+            root.mkdir(parents=True, exist_ok=True)
+            write_edf(root / f"Subject{subject:02d}_{k + 1}.edf", table)
+            clips.append(f"S{subject:02d}-{state}")
+    header = ["Subject", "Age", "Gender", "Recording year", "Number of subtractions", "Count quality"]
+    write(root / "subject-info.csv", tabled(header, info))
+
+    def spoil(where: Path) -> str:
+        (where / "Subject00_2.edf").rename(where / "Subject00_3.edf")
+        return "Subject00_2.edf"
+
+    return WindowsTruth(
+        clips, [c[:3] for c in clips], [""] * 4, {"workload": [c[4:] for c in clips]},
+        parts=["subject-info.csv", "Subject00_1.edf", "Subject01_2.edf"], tables=["subject-info.csv"], spoil=spoil,
+        modalities={"eeg": len(EEG), "ecg": 1}, starts=[0.0] * 4,
+    )  # fmt: skip

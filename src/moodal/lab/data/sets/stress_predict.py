@@ -1,0 +1,217 @@
+"""Stress-Predict: an hour of wristband signals of 35 people, with three tasks that stress.
+
+Label 0 holds baseline, questionnaires and recovery, so it is not all calm; the authors count hyperventilation as
+stress. Windows lie inside one stretch: a task, or what stands between two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moodal.core.errors import InputError
+from moodal.lab.data.compact import arrays, rows
+from moodal.lab.data.dataset import Dataset
+from moodal.lab.data.labels import Labels
+from moodal.lab.data.recordings import channels
+from moodal.lab.data.spec import SetSpec, find, lacking, need
+from moodal.lab.data.twin import tabled, write
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked, runs
+from moodal.media import e4
+
+__all__ = ["SPEC", "generate", "read"]
+
+SPEC = SetSpec(
+    name="stress-predict",
+    title="Stress-Predict",
+    modalities=("ppg", "eda", "temp", "acc"),
+    labels=("stress", "task"),
+    licence="MIT.",
+    commercial="yes",
+    where="https://github.com/italha-d/Stress-Predict-Dataset",
+    layout="Raw_data/SNN/{ACC,BVP,EDA,TEMP}.csv, Processed_data/Improved_All_Combined_hr_rsp_binary.csv",
+    source="Iqbal et al. 2022, Sensors 22(21), 8135",
+    compact="body_stress_predict",
+)
+TASKS = ("none", "stroop", "interview", "hyperventilation")
+STRESS = ("none", "stress")
+#: Modality → fields, rate in Hz.
+MODALITIES: dict[str, tuple[tuple[str, ...], float]] = {
+    "ppg": (("bvp",), 64.0),
+    "eda": (("eda",), 4.0),
+    "temp": (("temp",), 4.0),
+    "acc": (("x", "y", "z"), 32.0),
+}
+#: Modality → key of the compact file, what one unit of it is.
+_KEYS = {"ppg": ("BVP", 0.2), "eda": ("EDA", 1e-3), "temp": ("TEMP", 0.01), "acc": ("ACC", 1 / 64)}
+_LABELS = Path("Processed_data", "Improved_All_Combined_hr_rsp_binary.csv")
+
+#: Start and end in s, and place in `TASKS`; -1 is a task whose kind is not told.
+Stretch = tuple[float, float, int]
+
+
+def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s: float | None = None) -> Dataset:
+    """Windows of ``window_s`` every ``hop_s`` seconds (end to end, if not said); ``window_s=None``: whole stretches.
+
+    Modalities: ``ppg`` 64 Hz (device units), ``eda`` 4 Hz (µS), ``temp`` 4 Hz (°C), ``acc`` 32 Hz (g, three axes).
+    Labels: ``stress`` (none, stress) and ``task``.
+
+    Raises
+    ------
+    InputError : a part is not there or cannot be read.
+    """
+    window_s, hop_s = checked(window_s, hop_s, SPEC.name)
+    path, compact = find(SPEC, root)
+    collected = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
+    notices: list[str] = []
+    for subject, streams, stretches in _compact(path) if compact else _official(path, notices):
+        for k, (start, end, task) in enumerate(stretches):
+            end = min(end, max((c.end_s for c in streams.values()), default=end))
+            if end <= start:
+                continue
+            told = TASKS[task] if task >= 0 else "task"
+            collected.add(
+                streams, start, end, trial=f"{subject}-{k + 1}-{told}", recording=subject, subject=subject,
+                session=subject, stimulus=told if task else "",
+                _task=TASKS[task] if task >= 0 else "", _stress=STRESS[task != 0], _source=str(int(task != 0)),
+            )  # fmt: skip
+    return collected.dataset(
+        lambda told: {
+            "stress": Labels.of_classes(told["_stress"], STRESS, source=told["_source"]),
+            "task": Labels.of_classes(told["_task"], TASKS),
+        },
+        terms=SPEC.licence, notices=notices, where=str(path),
+    )  # fmt: skip
+
+
+def _compact(path: Path) -> Iterator[tuple[str, Mapping[str, Channels], list[Stretch]]]:
+    (npz,) = need(SPEC, path, ["stress_predict_shared.npz"])
+    with arrays(npz) as held:
+        for subject in sorted({key[:3] for key in held.files if re.fullmatch(r"S\d\d_label", key)}):
+            streams = {}
+            for m, (key, scale) in _KEYS.items():
+                if (name := f"{subject}_{key}") in held.files:
+                    values = _wide(held[name], len(MODALITIES[m][0]), name, npz)
+                    streams[m] = Channels(values, MODALITIES[m][1], scale=scale)
+            codes = held[f"{subject}_label"]
+            if codes.ndim != 1 or codes.dtype.kind not in "iu" or not np.isin(codes, range(len(TASKS))).all():
+                raise InputError(f"its {subject}_label holds no tasks", where=str(npz), fix="Get the file again.")
+            yield subject, streams, [(float(a), float(b), code) for a, b, code in runs(codes)]
+
+
+def _wide(values: npt.NDArray[Any], channels: int, name: str, where: Path) -> npt.NDArray[Any]:
+    """``(n, channels)`` from ``(n,)`` or ``(channels, n)``."""
+    if values.dtype.kind in "iuf" and values.ndim == 1 and channels == 1:
+        return values[:, None]
+    if values.dtype.kind in "iuf" and values.ndim == 2 and values.shape[0] == channels:
+        return values.T
+    raise InputError(f"its {name} is {values.dtype} {values.shape}", where=str(where), fix="Get the file again.")
+
+
+def _official(path: Path, notices: list[str]) -> Iterator[tuple[str, Mapping[str, Channels], list[Stretch]]]:
+    need(SPEC, path, ["Raw_data", str(_LABELS)])
+    told = _seconds(path / _LABELS)
+    folders = {int(f.name[1:]): f for f in (path / "Raw_data").iterdir() if re.fullmatch(r"S\d+", f.name)}
+    if not folders:
+        raise lacking(SPEC, "its recordings (Raw_data/SNN)", path)
+    if absent := sorted(set(told) - set(folders)):
+        raise lacking(SPEC, f"Raw_data/S{absent[0]:02d}, which its labels name", path)
+    for number in sorted(folders):
+        subject = f"S{number:02d}"
+        if number not in told:
+            notices.append(f"{subject} has no labels in {_LABELS.name} and is left out")
+            continue
+        recording = e4.read(folders[number])
+        if recording.epoch_s is None:
+            raise InputError("its files do not say when they begin", where=str(folders[number]), fix="Get it again.")
+        streams = {m: c for m in MODALITIES if (c := channels(recording, m)) is not None}
+        seconds, codes = told[number]
+        yield subject, streams, _stretches(subject, seconds - recording.epoch_s, codes, notices)
+
+
+def _seconds(path: Path) -> dict[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]:
+    """Participant → POSIX seconds in order, and 0 or 1 of each."""
+    found: dict[int, list[tuple[float, int]]] = {}
+    for i, row in enumerate(rows(path)):
+        try:
+            code = int(float(row["Label"]))
+            second = float(row["Time(sec)"])
+            if code not in (0, 1) or not np.isfinite(second):
+                raise ValueError
+            found.setdefault(int(float(row["Participant"])), []).append((second, code))
+        except (KeyError, ValueError, OverflowError):
+            raise InputError(
+                f"row {i + 2} has no number in Participant, Time(sec) or Label", where=str(path),
+                fix="Get the file again.",
+            ) from None  # fmt: skip
+    ordered = {who: np.array(sorted(pairs)) for who, pairs in found.items()}
+    return {who: (pairs[:, 0], pairs[:, 1].astype(np.int64)) for who, pairs in ordered.items()}
+
+
+def _stretches(subject: str, seconds: npt.NDArray[np.float64], codes: npt.NDArray[np.int64],
+               notices: list[str]) -> list[Stretch]:  # fmt: skip
+    """Runs of one label; those of 1 are Stroop, interview and hyperventilation in this order."""
+    found = runs(codes)
+    tasks = sum(code for *_, code in found)
+    if tasks != 3:
+        notices.append(f"{subject} has {tasks} stretches of label 1 instead of 3: which task each is, is not told")
+    stretches, seen = [], 0
+    for a, b, code in found:
+        seen += code
+        task = 0 if not code else seen if tasks == 3 else -1
+        stretches.append((max(0.0, float(seconds[a])), float(seconds[b - 1]) + 1.0, task))
+    return stretches
+
+
+#: What each person of the twin does, in s.
+_PLAN: tuple[Stretch, ...] = (
+    (0, 60, 0), (60, 130, 1), (130, 200, 0), (200, 330, 2), (330, 390, 0), (390, 460, 3), (460, 540, 0),
+)  # fmt: skip
+#: Lowest and highest value that the twin's files hold, decimal places.
+_RANGES = {"ppg": (-80, 80, 2), "eda": (0.2, 3, 6), "temp": (31, 33, 2), "acc": (-60, 60, 0)}
+
+
+def generate(root: Path, seed: int = 0) -> WindowsTruth:
+    """Two labelled people and one without labels in the official layout, 9 minutes each; read in windows of 60 s."""
+    rng = np.random.default_rng(seed)
+    begin, seconds = 1_700_000_000, []
+    spans = [(k, t, s) for k, (a, b, t) in enumerate(_PLAN) for s in np.arange(a, b - 59, 60)]
+    samples: dict[str, list[npt.NDArray[Any]]] = {m: [] for m in MODALITIES}
+    for number in (1, 2, 10):
+        for m, (low, high, places) in _RANGES.items():
+            fields, rate = MODALITIES[m]
+            values = np.round(rng.uniform(low, high, (round(540 * rate), len(fields))), places)
+            head = [", ".join([f"{v:.6f}"] * len(fields)) for v in (begin, rate)]
+            body = [",".join(f"{v:.{places}f}" for v in row) for row in values]
+            write(root / "Raw_data" / f"S{number:02d}" / f"{_KEYS[m][0]}.csv", "\n".join([*head, *body, ""]))
+            if number > 1:
+                values = values / 64 if m == "acc" else values
+                samples[m] += [values[round(s * rate) : round((s + 60) * rate)] for _, _, s in spans]
+        if number > 1:
+            codes = np.concatenate([np.full(int(b - a), int(t > 0)) for a, b, t in _PLAN])
+            seconds += [[number, 70, 15, begin + s, c] for s, c in enumerate(codes)]
+        begin += 10_000
+    write(root / _LABELS, tabled(["Participant", "HR", "respr", "Time(sec)", "Label"], seconds))
+
+    def spoil(where: Path) -> str:
+        text = (where / _LABELS).read_text()
+        write(where / _LABELS, text.replace("70,15,1700010003,0", "70,15,1700010003,7"))
+        return "row 5"
+
+    clips, place = [], 0
+    for k, t, s in spans:
+        place = place + 1 if s > _PLAN[k][0] else 1
+        clips.append(f"{k + 1}-{TASKS[t]}-w{place:03d}")
+    tasks = 2 * [TASKS[t] for _, t, _ in spans]
+    return WindowsTruth(
+        [f"{who}-{c}" for who in ("S02", "S10") for c in clips], ["S02"] * len(spans) + ["S10"] * len(spans),
+        [""] * 2 * len(spans), {"task": tasks, "stress": [STRESS[t != "none"] for t in tasks]},
+        parts=["Raw_data", "Raw_data/S02", _LABELS.as_posix()], tables=[_LABELS.as_posix()], spoil=spoil,
+        modalities={m: len(fields) for m, (fields, _) in MODALITIES.items()},
+        starts=2 * [float(s) for _, _, s in spans], samples=samples,
+    )  # fmt: skip
