@@ -15,7 +15,8 @@ import csv
 import gzip
 import io
 import tarfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,20 +29,23 @@ from moodal.core.errors import InputError
 __all__ = ["Tar", "arrays", "rows", "table", "tiles"]
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV (or ``.csv.gz``), all values text.
+def rows(path: Path, needed: Sequence[str] = (), delimiter: str = ",") -> list[dict[str, str]]:
+    """The rows of a CSV (or ``.csv.gz``), all values text; ``needed`` are columns that it must have.
 
     Raises
     ------
-    InputError : not readable, or a row of another length than the header.
+    InputError : not readable, a row of another length than the header, or a column that is not there.
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restkey="\0more", restval="\0less")
+            reader = csv.DictReader(file, restkey="\0more", restval="\0less", delimiter=delimiter)
+            header = reader.fieldnames or ()
             read = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, EOFError, zlib.error) as error:
         raise InputError(f"cannot be read as a table ({error})", where=str(path), fix="Get the file again.") from error
+    if lost := [name for name in needed if name not in header]:
+        raise InputError(f"has no column {', '.join(lost)}", where=str(path), fix="Get the file again.")
     for i, row in enumerate(read):
         if "\0more" in row or "\0less" in row.values():
             raise InputError(f"row {i + 2} has another number of cells than the header", where=str(path))
@@ -117,6 +121,10 @@ class Tar:
         file = self._tar.extractfile(self._members[name])
         assert file is not None
         return file.read()
+
+    def places(self) -> dict[str, tuple[int, int]]:
+        """Start and length of each member's bytes in the file."""
+        return {name: (m.offset_data, m.size) for name, m in self._members.items()}
 
     def close(self) -> None:
         """Close the file."""

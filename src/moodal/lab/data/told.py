@@ -12,7 +12,7 @@ from moodal.core.scheme import scheme
 
 from .labels import Labels
 
-__all__ = ["checked", "mapped", "number", "numbers", "plain", "seconds"]
+__all__ = ["checked", "mapped", "number", "numbers", "plain", "seconds", "span"]
 
 #: Typographers' characters in transcripts, and what a keyboard has for them.
 _PLAIN = str.maketrans({
@@ -86,3 +86,9 @@ def seconds(text: str, where: str, row: int) -> float:
         return int(hours) * 3600 + int(minutes) * 60 + float(rest)
     except ValueError:
         raise InputError(f"row {row + 1}: {text!r} is not a time HH:MM:SS,mmm", where=where) from None
+
+
+def span(start: str, end: str, where: str, row: int) -> tuple[float, float]:
+    """Two cells as `seconds`; both NaN where one is empty, or where the end stands before the start."""
+    a, b = seconds(start, where, row), seconds(end, where, row)
+    return (a, b) if a <= b else (float("nan"), float("nan"))
