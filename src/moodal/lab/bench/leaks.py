@@ -18,6 +18,9 @@ __all__ = ["ALWAYS", "Leak", "Parts", "check", "check_fitted", "overlaps", "shar
 #: Disjoint under every protocol that is not marked leaky: the example, its trial, its duplicates, windows in time.
 ALWAYS = ("clip", "trial", "content", "window")
 
+#: Spans that touch are no overlap; times that went through a table may be off by this much, seconds.
+_TOUCH = 1e-6
+
 #: Part name → rows of the index.
 Parts = dict[str, npt.NDArray[np.int64]]
 
@@ -72,7 +75,7 @@ def overlaps(index: Index, a: str, left: npt.NDArray[np.int64], b: str, right: n
     for row, s in zip(rows.tolist(), side.tolist(), strict=True):
         if recording[row] != last:
             last, open_rows = recording[row], []
-        open_rows = [(r, t) for r, t in open_rows if end[r] > start[row]]
+        open_rows = [(r, t) for r, t in open_rows if end[r] > start[row] + _TOUCH]
         against = [r for r, t in open_rows if t != s]
         if against and end[row] > start[row]:
             found.update((row, *against))

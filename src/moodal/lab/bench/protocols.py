@@ -53,6 +53,18 @@ class Protocol:
     name: ClassVar[str] = ""
     leaky: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        if not 0 < self.validation < 1:
+            raise UsageError(f"{self.name}: validation is a share between 0 and 1, not {self.validation:g}")
+        lost = [key for key in ("clip", "window") if key not in self.disjoint]
+        if lost and not self.leaky:
+            raise UsageError(
+                f"{self.name} may not let its parts share {lost[0]}",
+                fix=f"Keep {', '.join(lost)} in disjoint; segment-shuffle is there for old literature.",
+            )
+        if (k := getattr(self, "k", 2)) < 2:
+            raise UsageError(f"{self.name} needs two folds at least, not {k}")
+
     def split(self, data: Dataset | Index) -> list[Fold]:
         """The folds, checked: three non-empty parts each, disjoint in every named key, labels of two classes to learn.
 
@@ -85,7 +97,7 @@ class Protocol:
     def notices(self, index: Index, folds: Sequence[Fold]) -> list[str]:
         """What the parts share that the protocol allows: one line a key, to print beside every score."""
         found: dict[str, tuple[int, Leak]] = {}
-        keys = [k for k in (*self.notice, "subject") if k not in self.disjoint]
+        keys = [k for k in dict.fromkeys(("trial", "content", *self.notice, "subject")) if k not in self.disjoint]
         for fold in folds:
             for leak in shared(index, {"train": fold.train, "test": fold.test}, keys):
                 count, first = found.get(leak.key, (0, leak))
@@ -96,6 +108,9 @@ class Protocol:
             + f" (in {count} of {len(folds)} folds)"
             for key, (count, leak) in found.items()
         ]
+        if purged := sum(fold.purged for fold in folds):
+            lines.append(f"{purged} training rows were left out: their windows overlap a held-out one")
+        lines += self._unchecked(index, folds)
         if self.leaky:
             lines.insert(0, f"{self.name} is LEAKY by design: windows of one trial stand on both sides")
         return lines
@@ -110,6 +125,27 @@ class Protocol:
     def as_dict(self) -> dict[str, Any]:
         """What a report says of it."""
         return {"name": str(self), "disjoint": list(self.disjoint), "leaky": self.leaky, "seed": self.seed}
+
+    def _unchecked(self, index: Index, folds: Sequence[Fold]) -> list[str]:
+        """Where a leak could not be seen, for the index does not tell the key; and rows that no part holds."""
+        lines = []
+        # A trial is one person's: where people are apart, so are trials.
+        implied = ("clip", "content", "trial") if "subject" in self.disjoint else ("clip", "content")
+        for key in (k for k in self.disjoint if k not in implied):
+            if key == "window":
+                known = np.isfinite(index["start_s"]) & np.isfinite(index["end_s"]) & (index["recording"] != "")
+                # A recording that is one example needs no times: nothing can overlap it.
+                names, counts = np.unique(index["recording"][index["recording"] != ""].astype(str), return_counts=True)
+                unknown = int(np.count_nonzero(~known & np.isin(index["recording"], names[counts > 1])))
+                told = "times in their recording"
+            else:
+                unknown, told = int(np.count_nonzero(index[key] == "")), key
+            if unknown:
+                lines.append(f"{unknown} of {len(index)} examples have no {told}: not checked for what they share")
+        used = np.unique(np.concatenate([rows for fold in folds for rows in fold.parts.values()]))
+        if len(used) < len(index):
+            lines.append(f"{len(index) - len(used)} of {len(index)} examples are in no part")
+        return lines
 
     def _purged(self, index: Index, fold: Fold) -> Fold:
         """Training rows that overlap a held-out window are dropped (and counted) where trials may be shared."""
@@ -168,6 +204,8 @@ class Official(Protocol):
     def folds(self, index: Index) -> Iterator[Fold]:
         """One fold."""
         parts = {p: np.flatnonzero(index["split"] == p) for p in ("train", "validation", "test")}
+        if self.test not in ("test", "validation"):
+            raise UsageError(f"official: test = {self.test!r}", fix="It is test, or validation.")
         test = parts[self.test]
         if not len(test) or not len(parts["train"]):
             have = {p: len(r) for p, r in parts.items()}
@@ -214,16 +252,16 @@ class GroupKFold(Protocol):
         fold 2 . . t t . . v . . .
     """
 
+    #: Empty: what it splits by. Split by dialogue or film, and people who stand in several are a notice.
+    disjoint: tuple[str, ...] = ()
     k: int = 5
     group: str = "subject"
     name: ClassVar[str] = "group-kfold"
 
     def __post_init__(self) -> None:
-        if self.k < 2:
-            raise UsageError(f"group-kfold needs two folds at least, not {self.k}")
-        if self.group != "subject" and self.disjoint == (*ALWAYS, "subject"):
-            # Split by dialogue or film: what is disjoint is that; shared people are printed as a notice.
-            object.__setattr__(self, "disjoint", (*ALWAYS, self.group))
+        if not self.disjoint:
+            object.__setattr__(self, "disjoint", tuple(dict.fromkeys((*ALWAYS, self.group))))
+        Protocol.__post_init__(self)
 
     def folds(self, index: Index) -> Iterator[Fold]:
         """``k`` folds; groups are dealt largest first to the smallest fold."""
@@ -262,11 +300,17 @@ class WithinSession(Protocol):
         _known(index, "trial", self)
         part = np.zeros(len(index), np.int64)
         column = "session" if (index["session"] != "").any() else "subject"
-        for s, (_, rows) in enumerate(index.groups(column).items()):
+        _known(index, column, self)
+        # Sessions of several people may bear the same name (1, 2): a session is one person's, or one group's.
+        sittings: dict[tuple[str, str], list[int]] = {}
+        for row, sitting in enumerate(zip(index["subject"], index[column], strict=True)):
+            sittings.setdefault(sitting, []).append(row)
+        for s, sitting in enumerate(sorted(sittings)):
+            rows = np.array(sittings[sitting])
             trials = sorted(set(index["trial"][rows]))
             if len(trials) < max(3, self.k):
                 raise InputError(
-                    f"{column} {index[column][rows[0]]} has {len(trials)} trials for {self.k} folds",
+                    f"{column} {sitting[1]} has {len(trials)} trials for {self.k} folds",
                     where=f"{index.name}, {self}",
                     fix="Use fewer folds; three trials at least.",
                 )
@@ -325,8 +369,11 @@ def protocol(use: str, **settings: Any) -> Protocol:
     if use not in PROTOCOLS:
         raise UsageError(f"unknown protocol {use!r}", fix=f"Known: {', '.join(PROTOCOLS)}.")
     known = PROTOCOLS[use].__dataclass_fields__
-    for key in settings:
+    for key, value in settings.items():
         if key not in known:
             raise UsageError(f"protocol {use} has no setting {key!r}", fix=f"It has: {', '.join(known)}.")
+        kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}.get(str(known[key].type), (list, tuple))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+            raise UsageError(f"protocol {use}: {key} = {value!r} is not of the type {known[key].type}")
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
     return PROTOCOLS[use](**settings)

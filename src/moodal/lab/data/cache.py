@@ -40,14 +40,24 @@ class Cache:
 
     def arrays(self, key: str, make: Callable[[], Mapping[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
         """The arrays stored under the key, or those that ``make`` gives, stored now."""
-        path = self.folder / key[:2] / f"{key}.npz"
-        if path.exists():
-            if (found := _read(path)) is not None:
-                return found
-            warnings.warn(f"{path}: a damaged cache entry; it is made again", stacklevel=2)
+        if (found := self.get(key)) is not None:
+            return found
         made = {name: np.asarray(array) for name, array in make().items()}
-        _write(path, made)
+        self.put(key, made)
         return made
+
+    def get(self, key: str) -> dict[str, npt.NDArray[Any]] | None:
+        """The arrays stored under the key; None where there are none, or where they are damaged."""
+        path = self.folder / key[:2] / f"{key}.npz"
+        if not path.exists():
+            return None
+        if (found := _read(path)) is None:
+            warnings.warn(f"{path}: a damaged cache entry; it is made again", stacklevel=3)
+        return found
+
+    def put(self, key: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Store arrays under the key, whole or not at all."""
+        _write(self.folder / key[:2] / f"{key}.npz", arrays)
 
     def feature(self, key: str, make: Callable[[], Feature]) -> Feature:
         """The `Feature` stored under the key, or the one that ``make`` gives, stored now."""

@@ -173,7 +173,7 @@ def _known(values: npt.NDArray[Any]) -> bool:
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:g}"
+        return "" if np.isnan(value) else f"{value:.12g}"
     return str(value)
 
 
@@ -184,4 +184,4 @@ def _spelt(labels: Labels | SealedLabels) -> Sequence[str]:
         return [labels.names[v] if v >= 0 else "" for v in labels.values]
     if labels.kind == "multilabel":
         return ["|".join(n for n, on in zip(labels.names, row, strict=True) if on) for row in labels.values]
-    return [" ".join(f"{v:g}" for v in row) for row in labels.values]
+    return [" ".join(f"{v:.12g}" for v in row) for row in labels.values]
