@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from moodal import media
+from moodal.core import registry
 from moodal.core.errors import InputError, MoodalError, UsageError
 from moodal.core.recording import Recording
 from moodal.core.stream import SIGNAL_KINDS, SignalChunk, SoundChunk, Stream
-from moodal.lab.data import sets
 from moodal.lab.data.compact import rows as table_rows
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.index import TIME_COLUMNS
 from moodal.media.units import label as column_label
 
-from .functions import function_named
+from .functions import REGISTERED, function_named
 from .graph import Node
 from .raw import Phase, Raw, Signal
 from .uses import USES
@@ -28,13 +29,13 @@ from .uses import USES
 __all__ = ["acquire", "from_dataset", "from_recording", "matched"]
 
 #: Settings of a node that are not the reader's.
-_OURS = ("streams", "units", "corpus", "root")
+_OURS = ("streams", "units", "corpus", "root", "device")
 #: Names under which data sets bring signals, beside the kinds themselves.
 _KINDS = {"bvp": "ppg", "audio": "sound", "rsp": "resp", "gsr": "eda"}
 
 
-def acquire(node: Node, root: Path | str | None, progress: Callable[[float], None] | None = None) -> list[Raw]:
-    """The recordings of a node under ``root``, in a fixed order.
+def acquire(node: Node, root: Path | str | None, progress: Callable[[float], None] | None = None) -> Iterator[Raw]:
+    """The recordings of a node under ``root``, one after another, in a fixed order.
 
     Raises
     ------
@@ -43,40 +44,58 @@ def acquire(node: Node, root: Path | str | None, progress: Callable[[float], Non
     s = node.settings
     if s.get("root"):
         root = Path(root) / s["root"] if root is not None else Path(s["root"])
+    told = {k: v for k, v in s.items() if k not in _OURS}
+    raws: Iterable[Raw]
     if node.use == "folder":
         raws = _folder(Path(root or "."), s, progress)
-    elif isinstance(node.use, str) and node.use not in USES and ":" not in node.use and _is_set(node.use):
-        told = {k: v for k, v in s.items() if k not in _OURS}
-        raws = from_dataset(sets.read(node.use, root, **told))
+    elif isinstance(node.use, str) and _is_set(node.use):
+        raws = _set(node.use, root, told, s.get("device", ""))
     else:
         function = function_named(node.use) if isinstance(node.use, str) else node.use
-        made = function(root, **{k: v for k, v in s.items() if k not in _OURS})
-        raws = from_dataset(made) if isinstance(made, Dataset) else list(made)
-    if not raws:
+        made = function(root, **told)
+        raws = from_dataset(made) if isinstance(made, Dataset) else made
+    none = True
+    for raw in raws:
+        none = False
+        raw = raw.only(s["streams"]) if s.get("streams") else raw
+        yield replace(raw, corpus=s.get("corpus") or raw.corpus or node.id)
+    if none:
         raise InputError("gives no recordings", where=node.told, fix="Check the folder.")
-    if s.get("streams"):
-        raws = [r.only(s["streams"]) for r in raws]
-    corpus = s.get("corpus") or node.id
-    return [r if r.corpus else replace(r, corpus=corpus) for r in raws]
+
+
+def _set(use: str, root: Path | str | None, told: dict[str, Any], device: str) -> Iterator[Raw]:
+    """A data set by whole stretches, one person at a time where its reader can."""
+    module = registry.load("sets", use)
+    known = inspect.signature(module.read).parameters
+    if "window_s" in known:
+        told = {"window_s": None, **told}
+    if device:
+        wanted = [m for m in module.SPEC.modalities if m.startswith(f"{device}_")]
+        if not wanted:
+            devices = sorted({m.partition("_")[0] for m in module.SPEC.modalities if "_" in m})
+            raise InputError(
+                f"{use} has no device {device!r}", where=use, fix=f"It has: {', '.join(devices) or 'one'}."
+            )
+        if "modalities" in known:
+            told = {"modalities": wanted, **told}
+    parts = module.people(root, **told) if hasattr(module, "people") else [module.read(root, **told)]
+    for part in parts:
+        for raw in from_dataset(part):
+            yield raw.only(wanted) if device else raw
 
 
 def _is_set(use: str) -> bool:
-    from moodal.core import registry
-
-    from .functions import REGISTERED
-
-    return use not in REGISTERED and use in registry.names("sets")
+    return use not in REGISTERED and use not in USES and use in registry.names("sets")
 
 
 # ---- data sets
 
 
-def from_dataset(data: Dataset) -> list[Raw]:
+def from_dataset(data: Dataset) -> Iterator[Raw]:
     """Each example of a data set as a recording: its features are streams, its class a phase."""
     index = data.index
     labels = {name: index.label(name) for name in index.labels}
     named = next((labels[n] for n in labels if labels[n].kind == "class"), None)
-    raws = []
     kept = {c: v for c, v in index.columns.items() if c not in ("recording", "subject", "session", *TIME_COLUMNS)}
     for i in range(len(index)):
         start, end = float(index["start_s"][i]), float(index["end_s"][i])
@@ -90,14 +109,11 @@ def from_dataset(data: Dataset) -> list[Raw]:
             timed = [s for s in signals.values() if s.rate_hz]
             start, end = 0.0, max((s.end_s for s in timed), default=1.0)
         phase = named.names[named.values[i]] if named is not None and named.values[i] >= 0 else ""
-        raws.append(
-            Raw(
-                index["recording"][i] or index["clip"][i], index["subject"][i], signals,
-                (Phase(phase, start, end),), start, end, session=index["session"][i], corpus=index.name,
-                columns={c: v[i] for c, v in kept.items()}, labels={n: (v, i) for n, v in labels.items()},
-            )
+        yield Raw(
+            index["recording"][i] or index["clip"][i], index["subject"][i], signals,
+            (Phase(phase, start, end),), start, end, session=index["session"][i], corpus=index.name,
+            columns={c: v[i] for c, v in kept.items()}, labels={n: (v, i) for n, v in labels.items()},
         )  # fmt: skip
-    return raws
 
 
 def _kind(name: str) -> str:
@@ -158,7 +174,7 @@ def _stem(path: str) -> str:
     return head or path
 
 
-def _folder(root: Path, s: Mapping[str, Any], progress: Callable[[float], None] | None) -> list[Raw]:
+def _folder(root: Path, s: Mapping[str, Any], progress: Callable[[float], None] | None) -> Iterator[Raw]:
     if not root.is_dir():
         raise InputError("is no folder", where=str(root), fix="Name the folder of the recordings.")
     pattern = s.get("files", USES["folder"].settings["files"].default)
@@ -176,12 +192,10 @@ def _folder(root: Path, s: Mapping[str, Any], progress: Callable[[float], None] 
     if not groups:
         raise InputError(f"holds no file named {pattern}", where=str(root), fix="See: moodal pipe new --from FOLDER")
     phases = _phases(root / s["phases"]) if s.get("phases") else {}
-    raws = []
     for k, ((subject, session, phase), files) in enumerate(sorted(groups.items())):
-        raws.append(_group(root, subject, session, phase, files, s, phases))
+        yield _group(root, subject, session, phase, files, s, phases)
         if progress:
             progress((k + 1) / len(groups))
-    return raws
 
 
 def _group(
@@ -276,11 +290,13 @@ def _signal(recording: Recording, stream: Stream, offset_s: float) -> Signal:
             even = np.full((int(at[-1]) + 1, x.shape[1]), np.nan)
             even[at] = x
             return Signal(stream.name, stream.kind, even, rate, float(t[0]) + offset_s, channels=channels)
-    return Signal(stream.name, stream.kind, x, rate, float(t[0]) + offset_s, t + offset_s, channels)
+    return Signal(
+        stream.name, stream.kind, x, rate, float(t[0]) + offset_s, np.asarray(t + offset_s, np.float64), channels
+    )
 
 
 def _phases(path: Path) -> dict[str, list[Phase]]:
-    """Phases of each subject (``subject`` or ``subject/session``) from a CSV: subject, session, phase, start_s, end_s."""
+    """Phases of each subject (``subject`` or ``subject/session``) from a CSV."""
     if not path.exists():
         raise InputError("no such table of phases", where=str(path), fix="Columns: subject, phase, start_s, end_s.")
     found: dict[str, list[Phase]] = {}

@@ -216,7 +216,7 @@ def _units(pipeline: Pipeline, where: str) -> None:
         for other in pipeline.upstream(node.id):
             declared = {k.split("_")[0].lower(): v for k, v in (other.settings.get("units") or {}).items()}
             said = declared.get(group.kind) if other.stage == "acquire" else None
-            if said is not None and (not isinstance(said, str) or unit_of(group.kind, said) is None):  # type: ignore[arg-type]
+            if said is not None and (not isinstance(said, str) or unit_of(group.kind, said) is None):
                 raise UsageError(
                     f"node {other.told} declares {group.kind} in {said!r}, but {node.told} counts in {unit}",
                     where=where, fix=f"Declare a unit of {group.kind}: {unit}, say.",

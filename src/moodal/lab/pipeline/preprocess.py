@@ -57,7 +57,7 @@ def _band_pass(node: Node, signal: Signal) -> Signal:
     low = float(s.get("low_hz", 0.0))
     kernel = band_pass(low, float(s["high_hz"]), rate, max(1.0, 1.65 / max(low, 0.1)))
     out = np.empty(signal.values.shape)
-    for k in range(out.shape[1]):
+    for k in range(signal.values.shape[1]):
         x = np.asarray(signal.values[:, k], float)
         good = np.isfinite(x)
         out[:, k] = np.where(good, zero_phase(filled(x, good), kernel), np.nan) if len(x) else x
@@ -140,7 +140,9 @@ class Live:
                 f"node {node.told} needs samples that a live stream does not have yet", where="live",
                 fix="Use causal = true, or leave it out.",
             )  # fmt: skip
-        self.node, self._state, self._rest = node, None, None
+        self.node = node
+        self._state: Any = None
+        self._rest: Array | None = None
 
     def push(self, signal: Signal) -> Signal:
         """A piece of the stream through the node."""

@@ -45,7 +45,7 @@ def check_split(split: Mapping[str, Any] | None, where: str) -> None:
     if not isinstance(use, str) or (use not in SPLITS and not is_reference(use)):
         raise UsageError(
             f"no split is called {use!r}", where=where,
-            fix=f"{nearest(str(use), SPLITS)}Known: {', '.join(SPLITS)}, or a splitter of scikit-learn as module:class.",
+            fix=f"{nearest(str(use), SPLITS)}Known: {', '.join(SPLITS)}, or a splitter as module:class.",
         )  # fmt: skip
     if use not in SPLITS:
         return

@@ -77,7 +77,9 @@ _ALL = (
     Use("clip", "preprocess", "values outside [low, high] become missing", {
         **_STREAMS, "low": Setting("number"), "high": Setting("number"),
     }),
-    Use("decimate", "preprocess", "means over whole blocks of samples", {**_STREAMS, "by": Setting("whole", needed=True)}),
+    Use("decimate", "preprocess", "means over whole blocks of samples", {
+        **_STREAMS, "by": Setting("whole", needed=True),
+    }),
     Use("artefacts", "preprocess", "skin conductance that changes faster than skin does becomes missing", _STREAMS,
         live=False),
     Use("standardise", "preprocess", "each recording to mean 0 and standard deviation 1", _STREAMS, live=False),
@@ -151,5 +153,5 @@ def _set_settings(use: str) -> dict[str, Setting]:
     """What a reader of a data set can be told, beside its root."""
     read = inspect.signature(registry.load("sets", use).read)
     told = [p for p in read.parameters if p != "root"]
-    return {**{p: Setting("any") for p in told}, "streams": Setting("texts"), "units": Setting("table", {}),
+    return {**{p: Setting("any") for p in told}, "streams": Setting("texts"), "device": Setting("text", ""),
             "corpus": Setting("text", ""), "root": Setting("text", "")}  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from moodal.core.clock import FloatArray
-
 from moodal.lab.pipeline.raw import Signal
+
 from . import Withheld
 from .names import BANDS
 from .series import spectrum

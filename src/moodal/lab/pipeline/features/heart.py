@@ -7,14 +7,16 @@ the low band 120 s (Task Force 1996).
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from moodal.core.clock import FloatArray
 from moodal.dsp import hrv
 from moodal.dsp.beats import ECG, PPG, BeatShape, clean, find_beats, refine, template_match
 from moodal.dsp.intervals import LONGEST_S, SHORTEST_S, running_median
-
 from moodal.lab.pipeline.raw import Signal
+
 from . import Withheld
 from .names import FIELDS
 
@@ -98,7 +100,7 @@ def ppg_wave(signal: Signal) -> dict[str, float]:
     cleaned, peaks, match = _beats(signal, PPG)
     at = np.round(peaks).astype(int)
     rows = []
-    for a, b in zip(at[:-1], at[1:], strict=True):
+    for a, b in pairwise(at.tolist()):
         foot = a + int(cleaned[a:b].argmin())
         height = cleaned[b] - cleaned[foot]
         high = cleaned[foot : min(len(cleaned), b + (b - foot))] > cleaned[foot] + height / 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from moodal.dsp.movement import emg_band, movement, root_mean_square
-
 from moodal.lab.pipeline.raw import Signal
+
 from . import Withheld
 from .series import peak_hz, spectrum
 
@@ -19,7 +19,7 @@ def emg_basic(signal: Signal) -> dict[str, float]:
     x, rate = signal.column(), float(signal.rate_hz or 0)
     if np.ptp(x) == 0:
         raise Withheld("flat")
-    x = emg_band(x - x.mean(), rate)
+    x = emg_band(np.asarray(x - x.mean(), np.float64), rate)
     size = np.abs(x)
     f, p = spectrum(x, rate, 1.0)
     total = float(p.sum())

@@ -42,7 +42,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "inhale_exhale": "1", "regularity": "1", "breaths": "1", "peak_hz": "Hz",
     },
     "temp.basic": {
-        "mean": "°C", "sd": "°C", "min": "°C", "max": "°C", "range": "°C", "slope": "°C/s", "first": "°C", "change": "°C",
+        "mean": "°C", "sd": "°C", "min": "°C", "max": "°C", "range": "°C", "slope": "°C/s", "first": "°C",
+        "change": "°C",
     },
     "emg.basic": {
         "rms": "µV", "mean_abs": "µV", "sd": "µV", "max_abs": "µV", "p90_abs": "µV", "integral": "µV·s",
@@ -63,5 +64,5 @@ FIELDS: dict[str, dict[str, str]] = {
     "eeg.channels": {f"CHANNEL_{b}_log": "log10 µV²" for b in BANDS},
     "voice.egemaps": dict.fromkeys(FUNCTIONALS, "as openSMILE"),
     "stats": {f"CHANNEL_{s}": "that of the stream" for s in STATS},
-    "stream": {"CHANNEL": "that of the stream", "CHANNEL_mean": "that of the stream", "CHANNEL_sd": "that of the stream"},
+    "stream": dict.fromkeys(("CHANNEL", "CHANNEL_mean", "CHANNEL_sd"), "that of the stream"),
 }  # fmt: skip

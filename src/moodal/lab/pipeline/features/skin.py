@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from moodal.dsp import eda
-
 from moodal.lab.pipeline.raw import Signal
+
 from . import Withheld
 from .series import slope
 

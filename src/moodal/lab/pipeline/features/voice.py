@@ -6,8 +6,8 @@ import numpy as np
 
 from moodal.dsp.egemaps_functionals import FUNCTIONALS, functionals
 from moodal.extract.voice.egemaps import descriptors
-
 from moodal.lab.pipeline.raw import Signal
+
 from . import Withheld
 
 __all__ = ["voice_egemaps"]
