@@ -74,6 +74,8 @@ KINDS: dict[str, dict[str, str]] = {
         "emodb": "moodal.lab.data.sets.emodb",
         "nemo": "moodal.lab.data.sets.nemo",
         "tess": "moodal.lab.data.sets.tess",
+        "apd": "moodal.lab.data.sets.apd",
+        "table": "moodal.lab.data.sets.table",
     },
     "models": {},
 }

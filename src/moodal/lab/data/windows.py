@@ -84,8 +84,9 @@ class Channels:
         steps = round(length_s * self.rate_hz)
         if first < 0 or steps < 1 or first + steps > len(self.values):
             return None
-        part = self.values[first : first + steps].astype(np.float32)
-        return part if self.scale == 1.0 else part * np.float32(self.scale)
+        with np.errstate(over="ignore", invalid="ignore"):
+            part = self.values[first : first + steps].astype(np.float32)
+            return part if self.scale == 1.0 else part * np.float32(self.scale)
 
 
 def runs(codes: npt.NDArray[Any]) -> list[tuple[int, int, int]]:

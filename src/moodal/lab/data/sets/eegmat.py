@@ -9,7 +9,7 @@ contrast of unknown eye state.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,14 +66,14 @@ def read(root: Path | str | None = None, *, window_s: float | None = None, hop_s
     (info,) = need(SPEC, path, ["subject-info.csv"])
     people = _people(info)
     collected = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
-    for subject, state, streams in _compact(path) if compact else _official(path):
+    for subject, state, file, streams in _compact(path, people) if compact else _official(path, people):
         if not streams:
             continue
-        person = people.get(subject, {})
+        person = people[subject]
         name = f"S{subject:02d}"
         collected.add(
             streams, 0.0, min(c.end_s for c in streams.values()),
-            trial=f"{name}-{state}", recording=f"{name}-{state}", subject=name, session=name, _workload=state,
+            trial=f"{name}-{state}", recording=file, subject=name, session=name, _workload=state,
             sex={"F": "female", "M": "male"}.get(person.get("Gender", ""), ""), age=person.get("Age", ""),
             counter={"1": "good", "0": "bad"}.get(person.get("Count quality", ""), ""),
         )  # fmt: skip
@@ -92,10 +92,18 @@ def _people(path: Path) -> dict[int, dict[str, str]]:
     return found
 
 
-def _compact(path: Path) -> Iterator[tuple[int, str, Mapping[str, Channels]]]:
+def _known(path: Path, people: Mapping[int, Any], subjects: Sequence[int]) -> None:
+    for subject in subjects:
+        if subject not in people:
+            raise InputError(f"has no row for Subject{subject:02d}", where=str(path / "subject-info.csv"),
+                             fix="Get the file again.")  # fmt: skip
+
+
+def _compact(path: Path, people: Mapping[int, Any]) -> Iterator[tuple[int, str, str, Mapping[str, Channels]]]:
     (npz,) = need(SPEC, path, ["eegmat_shared.npz"])
     with arrays(npz) as held:
         subjects = sorted({key[:3] for key in held.files if re.fullmatch(r"S\d\d_(rest|task)_(EEG|ECG)", key)})
+        _known(path, people, [int(s[1:]) for s in subjects])
         for subject in subjects:
             for state in STATES:
                 streams = {}
@@ -103,7 +111,7 @@ def _compact(path: Path) -> Iterator[tuple[int, str, Mapping[str, Channels]]]:
                     streams["eeg"] = Channels(_checked(held[key], (len(EEG), None), key, npz).T, 125.0, scale=EEG_UV)
                 if (key := f"{subject}_{state}_ECG") in held.files:
                     streams["ecg"] = Channels(_checked(held[key], (None,), key, npz)[:, None], 250.0)
-                yield int(subject[1:]), state, streams
+                yield int(subject[1:]), state, f"{npz}!{subject}_{state}", streams
 
 
 def _checked(values: npt.NDArray[Any], shape: tuple[int | None, ...], key: str, where: Path) -> npt.NDArray[Any]:
@@ -114,11 +122,13 @@ def _checked(values: npt.NDArray[Any], shape: tuple[int | None, ...], key: str, 
     return values
 
 
-def _official(path: Path) -> Iterator[tuple[int, str, Mapping[str, Channels]]]:
+def _official(path: Path, people: Mapping[int, Any]) -> Iterator[tuple[int, str, str, Mapping[str, Channels]]]:
     files = {(int(m[1]), STATES[int(m[2]) - 1]): f for f in sorted(path.iterdir()) if (m := _FILE.fullmatch(f.name))}
     if not files:
         raise lacking(SPEC, "its recordings (SubjectNN_1.edf)", path)
-    for subject in sorted({s for s, _ in files}):
+    subjects = sorted({s for s, _ in files})
+    _known(path, people, subjects)
+    for subject in subjects:
         for k, state in enumerate(STATES):
             if (subject, state) not in files:
                 raise lacking(SPEC, f"Subject{subject:02d}_{k + 1}.edf", path)
@@ -128,7 +138,7 @@ def _official(path: Path) -> Iterator[tuple[int, str, Mapping[str, Channels]]]:
                 streams["eeg"] = _filtered(eeg, 125.0)
             if (ecg := channels(recording, "ecg")) is not None:
                 streams["ecg"] = _filtered(ecg, 250.0)
-            yield subject, state, streams
+            yield subject, state, str(files[subject, state]), streams
 
 
 @cache

@@ -40,7 +40,7 @@ _PARTS = {"train": "train", "dev": "validation", "test": "test"}
 
 
 def read(root: Path | str | None = None, *, duplicates: str = "keep") -> Dataset:
-    """All sentences; labels ``vad`` (both perspectives), ``reader`` and ``writer`` (NaN where not told).
+    """All sentences; labels ``vad`` (both perspectives), ``reader`` and ``writer`` (where their files are there).
 
     Columns beside the standard ones: ``document``, ``category``. ``duplicates`` as in the other sets of sentences.
 
@@ -82,10 +82,9 @@ def read(root: Path | str | None = None, *, duplicates: str = "keep") -> Dataset
             )
     ids = [r["id"] for r in told]
     labels = {"vad": _rated([[r[d] for d in "VAD"] for r in told], where)}
-    labels |= {v: _rated([views[v].get(i, ["", "", ""]) for i in ids], where) for v in views}
+    labels |= {v: _rated([views[v].get(i, ["", "", ""]) for i in ids], where) for v in views if views[v]}
     columns: Mapping[str, Sequence[str]] = {
         "clip": ids,
-        "recording": [r["document"] for r in told],
         "split": [_PARTS[r["split"]] for r in told],
         "text": [r["text"] for r in told],
         "document": [r["document"] for r in told],
@@ -107,11 +106,11 @@ def _rated(told: Sequence[Sequence[str]], where: str) -> Labels:
     values = np.full((len(told), 3), np.nan)
     for i, cells in enumerate(told):
         for k, cell in enumerate(cells):
-            values[i, k] = number(cell, f"{DIMENSIONS[k]} in file row {i + 2}", where, i + 1)
+            values[i, k] = number(cell, DIMENSIONS[k], where, i + 1)
             if values[i, k] < 1 or values[i, k] > 5:
                 raise InputError(f"row {i + 2}: {DIMENSIONS[k]} is {cell}, outside 1 to 5", where=where,
                                  fix="Get the file again.")  # fmt: skip
-    return Labels("continuous", DIMENSIONS, values, units="1 to 5")
+    return Labels("continuous", DIMENSIONS, values, units="1 to 5", source=tuple(" ".join(c) for c in told))
 
 
 def generate(root: Path, seed: int = 0) -> Truth:
@@ -136,11 +135,9 @@ def generate(root: Path, seed: int = 0) -> Truth:
         write(where / "corpus" / "emobank.csv", tabled(["id", "split", "V", "A", "D", "text"], table))
         return "row 6"
 
-    nothing = [(float("nan"),) * 3] * 12
     labels = {
         "vad": [tuple(v) for v in ratings["emobank"]],
         "writer": [tuple(v) for v in ratings["writer"]],
-        "reader": nothing,
     }
     return Truth(
         clips, [""] * 12, splits, labels, parts=["corpus/emobank.csv", "corpus/meta.tsv"],

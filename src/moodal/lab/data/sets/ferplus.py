@@ -59,15 +59,16 @@ def read(root: Path | str | None = None, *, pixels: bool = False, duplicates: st
     top = np.argmax(emotions, axis=1)
     most = emotions[np.arange(len(top)), top]
     shares = emotions / emotions.sum(axis=1, keepdims=True)
+    told = tuple(" ".join(f"{v:g}" for v in row) for row in votes)
     labels = {
-        "votes": Labels("distribution", EKMAN8, shares, "ekman8"),
-        "emotion": Labels("class", EKMAN8, top, "ekman8"),
-        "majority": Labels("class", EKMAN8, np.where(2 * most > votes.sum(axis=1), top, -1), "ekman8"),
+        "votes": Labels("distribution", EKMAN8, shares, "ekman8", source=told),
+        "emotion": Labels("class", EKMAN8, top, "ekman8", source=told),
+        "majority": Labels("class", EKMAN8, np.where(2 * most > votes.sum(axis=1), top, -1), "ekman8", source=told),
     }
     content = [hashlib.sha256(face.tobytes()).hexdigest() for face in faces]
     index = Index.build(
         SPEC.name,
-        {"clip": names, "recording": names, "split": parts, "content": content},
+        {"clip": names, "split": parts, "content": content},
         labels,
         terms=SPEC.licence,
         notices=notices,
@@ -141,6 +142,9 @@ def _official(path: Path) -> _Read:
         parts.append(_PARTS[row["Usage"]])
         votes.append(counted)
         faces.append(face)
+    if next(drawn, None) is not None:
+        raise InputError(f"holds more pictures than the {len(told)} that were voted on", where=str(pictures),
+                         fix="Get both files again.")  # fmt: skip
     if not names:
         raise InputError("holds no faces", where=str(table), fix="Get the file again.")
     notices = [f"{gone} pictures that the votes call no face or no emotion are left out"] if gone else []

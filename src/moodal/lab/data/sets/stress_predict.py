@@ -69,14 +69,14 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
     path, compact = find(SPEC, root)
     collected = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
     notices: list[str] = []
-    for subject, streams, stretches in _compact(path) if compact else _official(path, notices):
+    for subject, file, streams, stretches in _compact(path) if compact else _official(path, notices):
         for k, (start, end, task) in enumerate(stretches):
             end = min(end, max((c.end_s for c in streams.values()), default=end))
             if end <= start:
                 continue
             told = TASKS[task] if task >= 0 else "task"
             collected.add(
-                streams, start, end, trial=f"{subject}-{k + 1}-{told}", recording=subject, subject=subject,
+                streams, start, end, trial=f"{subject}-{k + 1}-{told}", recording=file, subject=subject,
                 session=subject, stimulus=told if task else "",
                 _task=TASKS[task] if task >= 0 else "", _stress=STRESS[task != 0], _source=str(int(task != 0)),
             )  # fmt: skip
@@ -89,7 +89,7 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
     )  # fmt: skip
 
 
-def _compact(path: Path) -> Iterator[tuple[str, Mapping[str, Channels], list[Stretch]]]:
+def _compact(path: Path) -> Iterator[tuple[str, str, Mapping[str, Channels], list[Stretch]]]:
     (npz,) = need(SPEC, path, ["stress_predict_shared.npz"])
     with arrays(npz) as held:
         for subject in sorted({key[:3] for key in held.files if re.fullmatch(r"S\d\d_label", key)}):
@@ -101,7 +101,7 @@ def _compact(path: Path) -> Iterator[tuple[str, Mapping[str, Channels], list[Str
             codes = held[f"{subject}_label"]
             if codes.ndim != 1 or codes.dtype.kind not in "iu" or not np.isin(codes, range(len(TASKS))).all():
                 raise InputError(f"its {subject}_label holds no tasks", where=str(npz), fix="Get the file again.")
-            yield subject, streams, [(float(a), float(b), code) for a, b, code in runs(codes)]
+            yield subject, f"{npz}!{subject}", streams, [(float(a), float(b), code) for a, b, code in runs(codes)]
 
 
 def _wide(values: npt.NDArray[Any], channels: int, name: str, where: Path) -> npt.NDArray[Any]:
@@ -113,7 +113,7 @@ def _wide(values: npt.NDArray[Any], channels: int, name: str, where: Path) -> np
     raise InputError(f"its {name} is {values.dtype} {values.shape}", where=str(where), fix="Get the file again.")
 
 
-def _official(path: Path, notices: list[str]) -> Iterator[tuple[str, Mapping[str, Channels], list[Stretch]]]:
+def _official(path: Path, notices: list[str]) -> Iterator[tuple[str, str, Mapping[str, Channels], list[Stretch]]]:
     need(SPEC, path, ["Raw_data", str(_LABELS)])
     told = _seconds(path / _LABELS)
     folders = {int(f.name[1:]): f for f in (path / "Raw_data").iterdir() if re.fullmatch(r"S\d+", f.name)}
@@ -131,7 +131,13 @@ def _official(path: Path, notices: list[str]) -> Iterator[tuple[str, Mapping[str
             raise InputError("its files do not say when they begin", where=str(folders[number]), fix="Get it again.")
         streams = {m: c for m in MODALITIES if (c := channels(recording, m)) is not None}
         seconds, codes = told[number]
-        yield subject, streams, _stretches(subject, seconds - recording.epoch_s, codes, notices)
+        # A session is a folder; its pulse wave stands for it.
+        yield (
+            subject,
+            str(folders[number] / "BVP.csv"),
+            streams,
+            _stretches(subject, seconds - recording.epoch_s, codes, notices),
+        )
 
 
 def _seconds(path: Path) -> dict[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]:
@@ -170,28 +176,28 @@ def _stretches(subject: str, seconds: npt.NDArray[np.float64], codes: npt.NDArra
 
 #: What each person of the twin does, in s.
 _PLAN: tuple[Stretch, ...] = (
-    (0, 60, 0), (60, 130, 1), (130, 200, 0), (200, 330, 2), (330, 390, 0), (390, 460, 3), (460, 540, 0),
+    (0, 10, 0), (10, 22, 1), (22, 34, 0), (34, 56, 2), (56, 66, 0), (66, 78, 3), (78, 92, 0),
 )  # fmt: skip
 #: Lowest and highest value that the twin's files hold, decimal places.
 _RANGES = {"ppg": (-80, 80, 2), "eda": (0.2, 3, 6), "temp": (31, 33, 2), "acc": (-60, 60, 0)}
 
 
 def generate(root: Path, seed: int = 0) -> WindowsTruth:
-    """Two labelled people and one without labels in the official layout, 9 minutes each; read in windows of 60 s."""
+    """Two labelled people and one without labels in the official layout, 92 s each; read in windows of 10 s."""
     rng = np.random.default_rng(seed)
     begin, seconds = 1_700_000_000, []
-    spans = [(k, t, s) for k, (a, b, t) in enumerate(_PLAN) for s in np.arange(a, b - 59, 60)]
+    spans = [(k, t, s) for k, (a, b, t) in enumerate(_PLAN) for s in np.arange(a, b - 9, 10)]
     samples: dict[str, list[npt.NDArray[Any]]] = {m: [] for m in MODALITIES}
     for number in (1, 2, 10):
         for m, (low, high, places) in _RANGES.items():
             fields, rate = MODALITIES[m]
-            values = np.round(rng.uniform(low, high, (round(540 * rate), len(fields))), places)
+            values = np.round(rng.uniform(low, high, (round(92 * rate), len(fields))), places)
             head = [", ".join([f"{v:.6f}"] * len(fields)) for v in (begin, rate)]
             body = [",".join(f"{v:.{places}f}" for v in row) for row in values]
             write(root / "Raw_data" / f"S{number:02d}" / f"{_KEYS[m][0]}.csv", "\n".join([*head, *body, ""]))
             if number > 1:
                 values = values / 64 if m == "acc" else values
-                samples[m] += [values[round(s * rate) : round((s + 60) * rate)] for _, _, s in spans]
+                samples[m] += [values[round(s * rate) : round((s + 10) * rate)] for _, _, s in spans]
         if number > 1:
             codes = np.concatenate([np.full(int(b - a), int(t > 0)) for a, b, t in _PLAN])
             seconds += [[number, 70, 15, begin + s, c] for s, c in enumerate(codes)]
@@ -212,6 +218,6 @@ def generate(root: Path, seed: int = 0) -> WindowsTruth:
         [f"{who}-{c}" for who in ("S02", "S10") for c in clips], ["S02"] * len(spans) + ["S10"] * len(spans),
         [""] * 2 * len(spans), {"task": tasks, "stress": [STRESS[t != "none"] for t in tasks]},
         parts=["Raw_data", "Raw_data/S02", _LABELS.as_posix()], tables=[_LABELS.as_posix()], spoil=spoil,
-        modalities={m: len(fields) for m, (fields, _) in MODALITIES.items()},
+        modalities={m: len(fields) for m, (fields, _) in MODALITIES.items()}, settings={"window_s": 10.0},
         starts=2 * [float(s) for _, _, s in spans], samples=samples,
     )  # fmt: skip

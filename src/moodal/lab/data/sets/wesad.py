@@ -125,7 +125,7 @@ def _person(path: Path, subject: str, wanted: Sequence[str], window_s: float | N
     first = next((p.code for p in order if p.code in (2, 3)), 0)
     for (a, b, code), phase in zip(stretches, order, strict=True):
         collected.add(
-            streams, a / LABEL_HZ, b / LABEL_HZ, trial=f"{subject}-{phase.name.replace(' ', '')}", recording=subject,
+            streams, a / LABEL_HZ, b / LABEL_HZ, trial=f"{subject}-{phase.name.replace(' ', '')}", recording=str(file),
             subject=subject, session=subject, stimulus=phase.name, phase=phase.name,
             order={2: "stress first", 3: "amusement first"}.get(first, ""), _state=STATES[code - 1], _sam=phase.sam,
         )  # fmt: skip
@@ -134,10 +134,13 @@ def _person(path: Path, subject: str, wanted: Sequence[str], window_s: float | N
 
 def _labels(told: Mapping[str, Sequence[Any]]) -> dict[str, Labels]:
     states = told["_state"]
+    sam = np.array(told["_sam"], float)
     return {
         "state": Labels.of_classes(states, STATES),
         "stress": Labels.of_classes([_STRESS[s] for s in states], STRESS, source=states),
-        "sam": Labels("continuous", ("valence", "arousal"), np.array(told["_sam"]), units="1 to 9"),
+        "sam": Labels(
+            "continuous", ("valence", "arousal"), sam, units="1 to 9", source=tuple(f"{v:g} {a:g}" for v, a in sam)
+        ),
     }
 
 
