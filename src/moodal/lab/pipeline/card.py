@@ -188,6 +188,12 @@ def _estimate(run: Run, p: float | None) -> dict[str, Any]:
         f.name: _mean_score(judge, labels, run.predictions, np.flatnonzero(np.isin(run.tested, f.test)))
         for f in run.folds
     }
+    told["by_corpus"] = {}
+    if len(corpora := index.groups("corpus")) > 1:
+        told["by_corpus"] = {
+            c: {m: _mean_score(metric(m, labels.kind), labels, run.predictions, rows) for m in names}
+            for c, rows in corpora.items()
+        }
     told["by_subject"] = _accuracies(labels, run.predictions, index["subject"])
     told["trivial"] = _trivial(run, names[0], among)
     low = told["interval"][names[0]][0]

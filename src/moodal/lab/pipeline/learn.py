@@ -125,7 +125,8 @@ class Chain:
             held[node.id] = (made.transform(x, rows), made.names(names))
         x, fitted.names = _joined(held, self.estimate)
         if not np.isfinite(x).all() and not _bears_holes(self.estimate):
-            bad = [n for n, b in zip(fitted.names, (~np.isfinite(x).all(axis=0)).tolist(), strict=False) if b]
+            holes = np.flatnonzero(~np.isfinite(x).all(axis=0)).tolist()
+            bad = [fitted.names[k] for k in holes if k < len(fitted.names)]
             raise InputError(
                 f"meets missing values in {', '.join(bad[:3]) or 'its features'}", where=self.name,
                 fix='Put "impute" in select.',

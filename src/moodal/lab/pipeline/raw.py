@@ -55,7 +55,7 @@ class Signal:
 
     def coverage(self, seconds: float) -> float:
         """Share of ``seconds`` that its samples cover with values."""
-        there = int(np.isfinite(self.values).all(axis=1).sum()) if len(self.values) else 0
+        there = int(np.isfinite(self.values).any(axis=1).sum()) if len(self.values) else 0
         if self.times is not None:
             if not self.rate_hz:
                 return 1.0 if there else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +29,7 @@ SPLITS: dict[str, tuple[str, tuple[str, ...]]] = {
     "leave-corpus-out": ("", ()),
     "window-shuffle": ("segment-shuffle", ("k", "allow_subject_overlap")),
 }
-_COMMON = ("use", "seed", "validation")
+_COMMON = ("use", "seed", "validation", "within")
 
 
 def check_split(split: Mapping[str, Any] | None, where: str) -> None:
@@ -55,6 +55,8 @@ def check_split(split: Mapping[str, Any] | None, where: str) -> None:
             raise UsageError(
                 f"split {use} has no key {key!r}", where=where, fix=f"{nearest(key, known)}It has: {', '.join(known)}."
             )
+    if split.get("within", "corpus") != "corpus":
+        raise UsageError(f"split {use}: within is {split['within']!r}", where=where, fix='It can be: "corpus".')
     k = split.get("k", 5)
     if not isinstance(k, int) or isinstance(k, bool) or k < 2:
         raise UsageError(f"split {use}: k must be a whole number above 1, not {k!r}", where=where)
@@ -72,6 +74,8 @@ def protocol_of(split: Mapping[str, Any] | None, index: Index) -> Protocol:
         return LeaveOneSubjectOut() if subjects <= MOST_SUBJECTS else GroupKFold(k=5)
     settings = {k: v for k, v in split.items() if k != "use"}
     use = str(split["use"])
+    if settings.pop("within", ""):
+        return Within(inner=protocol_of({k: v for k, v in split.items() if k != "within"}, index))
     if use not in SPLITS:
         group = str(settings.pop("group", "subject"))
         return Splitter(use=use, group=group, settings=tuple(sorted(settings.items())),
@@ -104,6 +108,23 @@ class LeaveCorpusOut(Protocol):
             test = index["corpus"] == corpus
             train, validation = self._held(index, np.flatnonzero(~test), "subject", k)
             yield Fold(corpus, train, validation, np.flatnonzero(test))
+
+
+@dataclass(frozen=True)
+class Within(Protocol):
+    """The folds of another protocol, made in each corpus by itself: nothing is learnt from another corpus."""
+
+    inner: Protocol = field(default_factory=LeaveOneSubjectOut)
+    name: ClassVar[str] = "within-corpus"
+
+    def folds(self, index: Index) -> Iterator[Fold]:
+        """Each corpus's folds, one corpus after another."""
+        for corpus, rows in index.groups("corpus").items():
+            for f in self.inner.folds(index.take(rows)):
+                yield Fold(f"{corpus}/{f.name}", rows[f.train], rows[f.validation], rows[f.test])
+
+    def __str__(self) -> str:
+        return f"{self.inner} within each corpus"
 
 
 @dataclass(frozen=True)

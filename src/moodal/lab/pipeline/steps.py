@@ -46,18 +46,31 @@ class Step:
         return list(names)
 
 
-class Impute(Step):
-    """Missing values become the median of the training rows; 0 where none of them has a value."""
+class Keep(Step):
+    """A step that keeps some columns: ``state["kept"]``."""
+
+    def transform(self, x: Array, rows: Rows) -> Array:
+        """Those columns."""
+        return np.asarray(x[:, self.state["kept"]])
+
+    def names(self, names: Sequence[str]) -> list[str]:
+        """Their names."""
+        return [names[k] for k in self.state["kept"].tolist()]
+
+
+class Impute(Keep):
+    """Missing values become the median of the training rows; columns of which none has a value are dropped."""
 
     def fit(self, x: Array, y: Array, kind: str, rows: Rows) -> None:
         """Medians."""
-        some = np.isfinite(x).any(axis=0)
-        median = np.zeros(x.shape[1])
-        median[some] = np.nanmedian(np.where(np.isfinite(x), x, np.nan)[:, some], axis=0)
-        self.state = {"median": median}
+        kept = np.flatnonzero(np.isfinite(x).any(axis=0))
+        if not len(kept):
+            raise InputError("no feature has a value in the training rows", where=self.node.told, fix="See the card.")
+        self.state = {"kept": kept, "median": np.nanmedian(np.where(np.isfinite(x), x, np.nan)[:, kept], axis=0)}
 
     def transform(self, x: Array, rows: Rows) -> Array:
         """Filled."""
+        x = x[:, self.state["kept"]]
         return np.where(np.isfinite(x), x, self.state["median"])
 
 
@@ -96,18 +109,6 @@ def _moments(x: Array) -> tuple[Array, Array]:
     mean = np.where(finite, x, 0.0).sum(axis=0) / n
     sd = np.sqrt(np.square(np.where(finite, x - mean, 0.0)).sum(axis=0) / n)
     return mean, np.where(sd > 1e-12 * np.maximum(np.abs(mean), 1e-300), sd, 1.0)
-
-
-class Keep(Step):
-    """A step that keeps some columns: ``state["kept"]``."""
-
-    def transform(self, x: Array, rows: Rows) -> Array:
-        """Those columns."""
-        return np.asarray(x[:, self.state["kept"]])
-
-    def names(self, names: Sequence[str]) -> list[str]:
-        """Their names."""
-        return [names[k] for k in self.state["kept"].tolist()]
 
 
 class Variance(Keep):

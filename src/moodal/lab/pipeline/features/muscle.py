@@ -16,10 +16,10 @@ __all__ = ["acc_basic", "emg_basic"]
 def emg_basic(signal: Signal) -> dict[str, float]:
     """Fields of ``emg.basic`` from 20 to 450 Hz; shares of power up to 60, from 60 to 120 and above 120 Hz; a burst
     is where the level over a tenth of a second climbs over twice its median."""
-    x, rate = signal.column(), float(signal.rate_hz or 0)
-    if np.ptp(x) == 0:
+    raw, rate = signal.column(), float(signal.rate_hz or 0)
+    if np.ptp(raw) == 0:
         raise Withheld("flat")
-    x = emg_band(np.asarray(x - x.mean(), np.float64), rate)
+    x = emg_band(np.asarray(raw - raw.mean(), np.float64), rate)
     size = np.abs(x)
     f, p = spectrum(x, rate, 1.0)
     total = float(p.sum())
