@@ -11,6 +11,10 @@ else
 unexport MOODAL_DATA
 endif
 
+# LAB=0 leaves torch and scikit-learn, and all that needs them, out.
+LAB ?= 1
+DEV := $(if $(filter 0,$(LAB)),.dev,.lab)
+
 .PHONY: help demo test test-slow setup check bench peers clean
 
 help: ## say what each target does
@@ -20,24 +24,24 @@ demo: $(VENV)/.runtime ## install, fetch the models, analyse the demo recording,
 	@$(BIN)/moodal models pull > /dev/null
 	@$(BIN)/moodal demo --out demo
 
-test: $(VENV)/.dev ## run the tests (LAB=0 leaves the lab out)
-	@if [ "$(LAB)" = 0 ]; then echo "LAB=0: the lab and torch are left out (there is no lab yet)"; fi
+test: $(VENV)/$(DEV) ## run the tests (LAB=0 leaves the lab out)
+	@if [ "$(LAB)" = 0 ]; then echo "LAB=0: the lab and torch are left out; its tests are skipped"; fi
 	@$(BIN)/moodal models pull > /dev/null || echo "models are not all here: what needs them is skipped"
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/.dev ## run the tests that take minutes
+test-slow: $(VENV)/$(DEV) ## run the tests that take minutes
 	@$(BIN)/moodal models pull > /dev/null || echo "models are not all here: what needs them is skipped"
 	$(BIN)/python -m pytest -m slow
 
-setup: $(VENV)/.dev ## make .venv with everything the tests and every command need
+setup: $(VENV)/$(DEV) ## make .venv with everything the tests and every command need
 
-check: $(VENV)/.dev ## format, lint, types, floors
+check: $(VENV)/$(DEV) ## format, lint, types, floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev $(VENV)/peers/.ready ## measure moodal beside its peers: benchmarks/RESULTS.md
+bench: $(VENV)/$(DEV) $(VENV)/peers/.ready ## measure moodal beside its peers: benchmarks/RESULTS.md
 	@$(BIN)/moodal models pull > /dev/null
 	$(BIN)/python benchmarks/run.py
 
@@ -62,6 +66,11 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing moodal, its packages and the tools of its tests …"
 	@$(BIN)/python tools/install.py '.[dev]'
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.lab: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing moodal, its packages, the tools of its tests and the lab's (torch is large) …"
+	@$(BIN)/python tools/install.py '.[dev,lab]'
+	@touch $@ $(VENV)/.dev $(VENV)/.runtime
 
 $(VENV)/peers/.ready: $(VENV)/bin/python
 	$(BIN)/python -m venv $(VENV)/peers

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import recordings as made
-from moodal.analyze import Settings, analyze_into
+from moodal.analyze import analyze_into
 from moodal.core.errors import InputError
 from moodal.media import read
+from moodal.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("models")
 

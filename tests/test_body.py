@@ -13,6 +13,7 @@ from moodal.core.clock import Span
 from moodal.core.extractor import MeasureContext
 from moodal.core.stream import SignalChunk
 from moodal.core.track import Track, TrackSet
+from moodal.dsp import beats as dsp_beats
 from moodal.dsp import hrv, intervals
 
 
@@ -66,6 +67,32 @@ def test_white_noise_has_no_heart(kind: str, rate: float, size: float, seed: int
     heart = measured("heart", kind, x, rate)["body.heart"]
     assert len(heart) == 0
     assert {g.reason for g in heart.gaps} == {"artefact", "warm_up"}
+
+
+def test_bumps_alike_without_a_rhythm_are_hardly_ever_a_pulse() -> None:
+    """Motion that passes for beats: one bump again and again, at intervals of 0.4 to 1.6 s by chance."""
+    seconds, told = 120, []
+    for seed in range(8):
+        times = np.cumsum(np.random.default_rng(seed).uniform(0.4, 1.6, 2 * seconds))
+        told.append(len(measured("heart", "ppg", signals.ppg(seconds, times=times, noise=1.0), 64.0)["body.heart"]))
+    # Chance makes a rhythm now and then. Without the rule more than half of these seconds had a rate.
+    assert sum(told) < 0.1 * seconds * len(told)
+    assert told.count(0) >= 4
+
+
+@pytest.mark.parametrize("rate", [45, 70, 110, 160])
+def test_a_pulse_of_any_rate_is_a_tone_at_it(rate: int) -> None:
+    shape = dsp_beats.PPG
+    interval = 60 / rate
+    times = np.arange(0.5, 17.5, interval)
+    x = signals.ppg(18, times=times + np.random.default_rng(rate).normal(0, 0.03 * interval, len(times)))
+    share = dsp_beats.rate_share(dsp_beats.clean(x, 64.0, shape), interval, 64.0)
+    assert shape.share + 0.05 < share <= 1
+    # Beats found at half or twice the rate are not those of the wave; neither does noise have a rate.
+    noise = np.random.default_rng(rate).standard_normal(18 * 64)
+    for y, wrong in ((x, 2 * interval), (x, interval / 2), (noise, interval)):
+        assert dsp_beats.rate_share(dsp_beats.clean(y, 64.0, shape), wrong, 64.0) < shape.share
+    assert dsp_beats.rate_share(np.zeros(18 * 64), interval, 64.0) == 0
 
 
 def test_an_ecg_with_a_hole_keeps_its_rate_beside_it() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gc
 import html
 import json
 import os
+import pickle
 import random
 import re
 import subprocess
@@ -17,13 +19,14 @@ from pathlib import Path
 
 import pytest
 
+import moodal
 import recordings as made
 from moodal import batch
-from moodal.analyze import settings_from
-from moodal.core.errors import OutputError
+from moodal.core.errors import InputError, MissingExtra, MoodalError, OutputError, UsageError
 from moodal.formats import leftovers, load
 from moodal.formats.files import new_folder
 from moodal.page import many as page
+from moodal.settings import settings_from
 from writer_moods import MOODS
 
 MOODAL = [sys.executable, "-m", "moodal"]
@@ -257,6 +260,84 @@ def test_the_index_is_escaped_offline_and_shows_every_state() -> None:
     table = list(csv.DictReader(page.summary_table(rows).splitlines()))
     assert table[-1]["status"] == "failed"
     assert len(table) >= len(rows)
+
+
+def test_python_takes_many_as_the_command_does(tmp_path: Path) -> None:
+    paths = texts(tmp_path / "in", 3)
+    out = tmp_path / "out"
+    moods = moodal.analyze(paths, jobs=2, out=out, only="words", write="srt")
+    assert [m.recording for m in moods] == [p.name for p in paths]
+    assert all(m.timing for m in moods)
+    ran = run("analyze", "in", "--only", "words", "--out", "command", "--write", "srt", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    names = sorted(p.relative_to(out) for p in out.rglob("*") if p.is_file())
+    assert names == sorted(
+        p.relative_to(tmp_path / "command") for p in (tmp_path / "command").rglob("*") if p.is_file()
+    )
+    assert (out / "summary.csv").read_bytes() == (tmp_path / "command" / "summary.csv").read_bytes()
+    for path in out.rglob("*.parquet"):
+        assert path.read_bytes() == (tmp_path / "command" / path.relative_to(out)).read_bytes(), path.name
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("mood.parquet")}
+    again = moodal.analyze(str(tmp_path / "in"), out=out, only="words", write="srt")
+    assert [m.recording for m in again] == [p.name for p in paths]
+    assert not any(m.timing for m in again)
+    assert before == {p: p.stat().st_mtime_ns for p in out.rglob("mood.parquet")}
+    skipped = run("analyze", "in", "--only", "words", "--out", "out", "--write", "srt", cwd=tmp_path)
+    assert "3 of them finished before" in skipped.stdout
+    afresh = moodal.analyze(tmp_path / "in", out=out, only="words", write="srt", again=True)
+    assert all(m.timing for m in afresh)
+
+
+def test_python_without_out_leaves_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    paths = texts(tmp_path / "in", 2)
+    moods = moodal.analyze(paths, only="words")
+    folders = [m.path for m in moods if m.path is not None]
+    assert len({*folders}) == 2
+    assert all(len(m.tracks["words.transcript"].times) for m in moods)
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+    del moods
+    gc.collect()
+    assert not any(f.parent.exists() for f in folders)
+
+
+def test_python_raises_what_failed_when_the_rest_is_saved(tmp_path: Path) -> None:
+    paths = texts(tmp_path / "in", 2)
+    broken = tmp_path / "in" / "broken.srt"
+    broken.write_text("no cue here")
+    for jobs in (1, 2):
+        with pytest.raises(InputError, match=r"broken\.srt") as caught:
+            moodal.analyze([broken, *paths], out=tmp_path / f"out{jobs}", only="words", jobs=jobs)
+        assert caught.value.__notes__ == [
+            f"1 of 3 recordings failed; the others are saved in {tmp_path / f'out{jobs}'}"
+        ]
+        status = [r["status"] for r in csv.DictReader((tmp_path / f"out{jobs}" / "summary.csv").open())]
+        assert status == ["failed", "done", "done"]
+    with pytest.raises(InputError, match=r"broken\.srt"):
+        moodal.analyze([broken, *paths], only="words")
+    for jobs in (0, "two"):
+        with pytest.raises(UsageError, match="--jobs"):
+            moodal.analyze(paths, jobs=jobs)
+    with pytest.raises(UsageError, match="Give its path"):
+        moodal.analyze([moodal.read(paths[0])], jobs=2)
+
+
+def test_a_script_without_a_guard_is_not_run_again_in_its_processes(tmp_path: Path) -> None:
+    texts(tmp_path / "in", 2)
+    script = "import moodal\nprint('once')\nprint(len(moodal.analyze('in', jobs=2, only='words')))\n"
+    (tmp_path / "study.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "study.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.splitlines() == ["once", "2"], done.stderr
+
+
+@pytest.mark.parametrize(
+    "error", [InputError("a", where="b", fix="c"), MissingExtra("pandas", "pandas", "to_pandas()")], ids=str
+)
+def test_errors_cross_from_another_process_as_they_are(error: MoodalError) -> None:
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is type(error)
+    assert (str(back), back.fix) == (str(error), error.fix)
 
 
 @pytest.mark.slow

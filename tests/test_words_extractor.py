@@ -12,7 +12,7 @@ import pytest
 
 import moodal
 import recordings as made
-from moodal.analyze import analyze_into, settings_from
+from moodal.analyze import analyze_into
 from moodal.core.clock import Span, Timeline
 from moodal.core.errors import InputError, MissingExtra, ModelError
 from moodal.core.extractor import MeasureContext
@@ -21,6 +21,7 @@ from moodal.core.stream import Chunk, Cue, SoundChunk, WordsChunk
 from moodal.core.track import Piece, Track, TrackSet
 from moodal.extract.words import SPEC, teller
 from moodal.extract.words.model import TextModel
+from moodal.settings import settings_from
 
 CLASSES = scheme("ekman8").classes
 TRANSCRIPT, EMOTION = "words.transcript", "words.emotion"

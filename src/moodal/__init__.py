@@ -43,7 +43,7 @@ _WHERE = {
     "Timeline": "moodal.core.clock",
     "Track": "moodal.core.track",
     "TrackSet": "moodal.core.track",
-    "analyze": "moodal.analyze",
+    "analyze": "moodal.front",
     "extract": "moodal.analyze",
     "load": "moodal.formats",
     "people": "moodal.people",
@@ -52,7 +52,7 @@ _WHERE = {
 }
 
 if TYPE_CHECKING:
-    from moodal.analyze import analyze, extract
+    from moodal.analyze import extract
     from moodal.core.bundle import Bundle
     from moodal.core.clock import Span, Timeline
     from moodal.core.errors import MoodalError
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from moodal.core.recording import Recording
     from moodal.core.track import Track, TrackSet
     from moodal.formats import load
+    from moodal.front import analyze
     from moodal.live import stream
     from moodal.media import read
     from moodal.people import people

@@ -9,22 +9,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from moodal import __version__, media
-from moodal.analyze import Settings, analyze_into, folder_for
-from moodal.core.errors import InputError, MoodalError, OutputError, spelt
+from moodal.analyze import analyze_into, folder_for
+from moodal.core.errors import InputError, MoodalError, OutputError, UsageError, spelt
 from moodal.core.recording import Recording
 from moodal.formats.folder import load
 from moodal.formats.writer import EXPORTS, outputs
+from moodal.settings import Settings
 
-__all__ = ["Job", "Outcome", "Plan", "noted", "plan", "run"]
+__all__ = ["Job", "Outcome", "Plan", "check_jobs", "index", "noted", "plan", "run"]
 
 #: Reasons for which a finished recording is analysed again: they may have gone since.
 _WORTH_ANOTHER_TRY = ("no_model", "unreadable")
@@ -36,15 +39,21 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One recording: its path, what joins it, and the folder that its Mood gets."""
+    """One recording: its path, what joins it, and the folder that its Mood gets.
+
+    ``recording`` is one that is open already. It is never skipped, for how it was opened is not known.
+    """
 
     path: Path
     with_: tuple[Any, ...]
     folder: Path
+    recording: Recording | None = None
 
     @property
     def name(self) -> str:
         """What the recording is called."""
+        if self.recording is not None:
+            return self.recording.name
         return spelt(self.path.name or self.path.resolve().name)
 
 
@@ -62,29 +71,54 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """How a job ended: with a summary, or with an error; ``partly`` where a stream or model failed."""
+    """How a job ended: with a summary, or with a fault; ``partly`` where a stream or model failed."""
 
     job: Job
     summary: dict[str, Any] | None = None
     partly: bool = False
     skipped: bool = False
-    error: str = ""
+    fault: MoodalError | None = None
     notes: list[str] = field(default_factory=list)
-    stops: MoodalError | None = None  #: an error that every other job would meet as well
+
+    @property
+    def error(self) -> str:
+        """The fault in one line; empty where there is none."""
+        return "" if self.fault is None else str(self.fault)
+
+    @property
+    def stops(self) -> MoodalError | None:
+        """A fault that every other job would meet as well."""
+        return self.fault if isinstance(self.fault, OutputError) else None
 
 
-def plan(inputs: Sequence[tuple[Path, Sequence[Any]]], out: Path) -> list[Job]:
+def check_jobs(number: int) -> None:
+    """Raise `UsageError` where that many recordings cannot be analysed at a time."""
+    if number < 1:
+        raise UsageError(f"must be 1 or more, not {number}", where="--jobs")
+
+
+def plan(inputs: Iterable[tuple[Path | Recording, Sequence[Any]]], out: Path) -> list[Job]:
     """Jobs in order, each with a folder of its own that depends on nothing but the order and what lies in ``out``."""
     jobs: list[Job] = []
     taken: set[Path] = set()
-    for path, joined in inputs:
+    for source, joined in inputs:
+        recording = source if isinstance(source, Recording) else None
+        path = source.path if isinstance(source, Recording) else Path(source)
         # A relative path of dots alone (".") is named after the folder it means.
-        path = Path(path)
-        name = spelt(path.name or path.resolve().name)
-        folder = folder_for(name, out, taken)
+        job = Job(path, tuple(joined), out, recording)
+        folder = folder_for(job.name, out, taken)
         taken.add(folder)
-        jobs.append(Job(path, tuple(joined), folder))
+        jobs.append(replace(job, folder=folder))
     return jobs
+
+
+def index(outcomes: Iterable[Outcome], out: Path) -> list[str]:
+    """Write ``summary.csv`` and ``index.html`` of these outcomes into ``out``; a line for each that is left alone."""
+    # Pages bring their own templates; a run of one recording should not wait for them.
+    from moodal.page import many
+
+    rows = [many.Row(o.job.name, o.job.folder.name, o.summary, o.error) for o in outcomes]
+    return many.write(rows, out, title=out.resolve().name)
 
 
 def joined_hashes(job: Job) -> list[dict[str, str]]:
@@ -126,25 +160,24 @@ def _finished(job: Job, recording: Recording, how: Plan) -> bool:
 def work(job: Job, how: Plan, progress: Progress | None = None) -> Outcome:
     """Do one job; an error that concerns this recording alone is part of the outcome."""
     try:
-        recording = media.read(job.path, with_=job.with_, unit=how.unit)
-        if not how.again and _finished(job, recording, how):
+        recording = job.recording or media.read(job.path, with_=job.with_, unit=how.unit)
+        if job.recording is None and not how.again and _finished(job, recording, how):
             mood = load(job.folder)
             absent = [w for w in how.write if not all((job.folder / EXPORTS / f).is_file() for f in outputs(mood, w))]
             notes = mood.write(job.folder / EXPORTS, *absent)
             return Outcome(job, mood.summary(), skipped=True, notes=notes)
-        mood, measured = analyze_into(
-            recording, job.folder, how.settings, progress, write=how.write, noted=noted(job, how.unit)
-        )
+        told = {} if job.recording is not None else noted(job, how.unit)
+        mood, measured = analyze_into(recording, job.folder, how.settings, progress, write=how.write, noted=told)
         return Outcome(job, mood.summary(), partly=measured.failed, notes=measured.notes)
-    except OutputError as error:
-        return Outcome(job, error=str(error), stops=error)
     except MoodalError as error:
-        return Outcome(job, error=str(error))
+        return Outcome(job, fault=error)
     except Exception as error:
         if os.environ.get("MOODAL_DEBUG"):
             raise
-        line = f"{job.name}: unexpected {type(error).__name__}: {error}. Set MOODAL_DEBUG=1 and report it, please."
-        return Outcome(job, error=" ".join(line.split()))
+        what = f"unexpected {type(error).__name__}: {error}"
+        fault = MoodalError(what, where=job.name, fix="Set MOODAL_DEBUG=1 and report it, please.")
+        fault.__cause__ = error
+        return Outcome(job, fault=fault)
 
 
 def run(jobs: Sequence[Job], how: Plan, *, workers: int = 1, progress: Progress | None = None) -> Iterator[Outcome]:
@@ -202,6 +235,21 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes started here do not run the caller's script again.
+
+    A spawned process imports the main module for what it may hold. Workers need nothing of it, and a script that calls
+    `moodal.analyze` outside of ``if __name__ == "__main__"`` would start itself over and over.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 class _Worker:
     """A process of its own, spawned (never forked: threads and networks do not survive that)."""
 
@@ -209,7 +257,7 @@ class _Worker:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, how), daemon=True)
-        with _one_thread():
+        with _one_thread(), _without_main():
             self.process.start()
         theirs.close()
         self.at: int | None = None
@@ -246,7 +294,7 @@ def _in_processes(jobs: Sequence[Job], how: Plan, workers: int, say: Progress) -
                     told = worker.pipe.recv()
                 except (EOFError, OSError):
                     worker.process.join(5)
-                    told = Outcome(jobs[worker.at], error=_died(jobs[worker.at], worker.process.exitcode))
+                    told = Outcome(jobs[worker.at], fault=_died(jobs[worker.at], worker.process.exitcode))
                     crew[crew.index(worker)] = replacement = _Worker(how)
                     replacement.at = worker.at
                     worker = replacement
@@ -269,10 +317,8 @@ def _in_processes(jobs: Sequence[Job], how: Plan, workers: int, say: Progress) -
             worker.stop()
 
 
-def _died(job: Job, code: int | None) -> str:
+def _died(job: Job, code: int | None) -> MoodalError:
     how = f"signal {-code}" if code is not None and code < 0 else f"exit {code}"
-    return str(
-        InputError(
-            f"the process that analysed it died ({how})", where=job.name, fix="Is there enough memory? Try --jobs 1."
-        )
+    return InputError(
+        f"the process that analysed it died ({how})", where=job.name, fix="Is there enough memory? Try --jobs 1."
     )

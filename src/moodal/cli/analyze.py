@@ -48,13 +48,14 @@ def analyze(
 ) -> None:
     """Turn recordings into displayed emotion with honest uncertainty."""
     from moodal import batch
-    from moodal.analyze import analyze_into, folder_for, settings_from
+    from moodal.analyze import analyze_into, folder_for
     from moodal.cli import screen
-    from moodal.core.errors import MoodalError, UsageError, spelt
+    from moodal.core.errors import MoodalError, spelt
     from moodal.formats.leftovers import sweep
     from moodal.formats.writer import chosen
     from moodal.media import read
     from moodal.media.inputs import inputs
+    from moodal.settings import settings_from
 
     settings = settings_from(
         only=only,
@@ -69,10 +70,10 @@ def analyze(
         keep=keep,
     )
     formats = chosen(write)
-    if parallel < 1:
-        raise UsageError(f"must be 1 or more, not {parallel}", where="--jobs")
-    jobs: list[tuple[Path, list[str | Path]]] = [(path, [*joined, *(with_ or [])]) for path, joined in inputs(paths)]
-    jobs = [job for job in jobs if len(paths) > 1 or job[0].resolve() != (Path(out) / "summary.csv").resolve()]
+    batch.check_jobs(parallel)
+    jobs: list[tuple[Path, list[str | Path]]] = [
+        (path, [*joined, *(with_ or [])]) for path, joined in inputs(paths, Path(out))
+    ]
     for left in sweep(Path(out)):
         screen.errors(f"{left}: left by a run that was killed, cleared away …")
     if len(jobs) > 1:

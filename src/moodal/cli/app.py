@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from moodal import __version__
-from moodal.cli import analyze, demo, doctor, extract, models, people, pipe, show, tracks
+from moodal.cli import analyze, bench, demo, doctor, extract, models, people, pipe, show, tracks
 
 __all__ = ["build"]
 
@@ -38,6 +38,7 @@ def build() -> typer.Typer:
     app.command("extract")(extract.extract)
     app.command("tracks")(tracks.tracks)
     app.add_typer(models.app, name="models", help="Models and bundles: fetch, list, check, read their cards.")
+    app.command("bench")(bench.bench)
     app.add_typer(pipe.app, name="pipe", help="Pipelines in TOML: run, check, draw, propose, compare.")
     app.command("doctor")(doctor.doctor)
     app.command("demo")(demo.demo)

@@ -18,10 +18,11 @@ _ABOUT = (
 def demo(out: Annotated[str, typer.Option(help="Folder for the recording and its Mood.")] = "demo") -> None:
     """Assemble a recording from openly licensed parts, analyse it, and say where its page is."""
     from moodal import weights
-    from moodal.analyze import analyze_into, settings_from
+    from moodal.analyze import analyze_into
     from moodal.cli import screen
     from moodal.media import read
     from moodal.media.demo import assemble
+    from moodal.settings import settings_from
 
     folder = Path(out)
     talk = folder / "demo.mp4"

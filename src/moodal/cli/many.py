@@ -21,16 +21,15 @@ _NO_TIME = {"load_s": 0.0, "analysis_s": 0.0, "real_time": None}
 def many(inputs: Sequence[tuple[Path, Sequence[Any]]], out: Path, how: batch.Plan, *, jobs: int, as_json: bool) -> None:
     """Analyse them all; exit 1 where some failed, 2 where all did."""
     from moodal.cli import screen
-    from moodal.page import many as page
 
     planned = batch.plan(inputs, out)
-    rows: list[page.Row] = []
+    outcomes: list[batch.Outcome] = []
     failed: list[str] = []
     skipped = parts = 0
     with screen.many_progress(len(planned), jobs) as (progress, say):
         for outcome in batch.run(planned, how, workers=jobs, progress=progress):
             job, summary = outcome.job, outcome.summary
-            rows.append(page.Row(job.name, job.folder.name, summary, outcome.error))
+            outcomes.append(outcome)
             if summary is None:
                 failed.append(outcome.error)
                 if as_json:
@@ -48,12 +47,12 @@ def many(inputs: Sequence[tuple[Path, Sequence[Any]]], out: Path, how: batch.Pla
                     say(screen.recording_line(summary, skipped=outcome.skipped))
                 for note in [*summary["warnings"], *outcome.notes]:
                     screen.warning(note)
-    for note in page.write(rows, out, title=out.resolve().name):
+    for note in batch.index(outcomes, out):
         screen.errors(note)
     sweep(out)  # of a run that was just dying when this one began
     for line in failed:
         screen.errors(line)
-    done = len(rows) - len(failed)
+    done = len(outcomes) - len(failed)
     if not as_json:
         finished = f", {skipped} of them finished before and skipped" if skipped else ""
         screen.console().print(f"{done} of {len(planned)} recordings analysed{finished}", highlight=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "InputError",
     "MissingExtra",
@@ -38,6 +40,16 @@ class MoodalError(Exception):
         line = f"{self.where}: {self.what}" if self.where else self.what
         line = f"{line}. {self.fix}" if self.fix else line
         return spelt(" ".join(line.split()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error may cross from another process: as its parts, for each kind is made from arguments of its own.
+        return _remade, (type(self), self.what, self.where, self.fix)
+
+
+def _remade(kind: type[MoodalError], what: str, where: str, fix: str) -> MoodalError:
+    error = kind.__new__(kind)
+    MoodalError.__init__(error, what, where=where, fix=fix)
+    return error
 
 
 class InputError(MoodalError):

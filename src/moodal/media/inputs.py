@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from moodal.core.errors import InputError
 
 from . import chosen, specs
 
-__all__ = ["inputs", "readable"]
+__all__ = ["inputs", "members", "readable"]
 
 
 def _extensions() -> tuple[frozenset[str], frozenset[str]]:
@@ -49,21 +50,28 @@ def readable(folder: Path) -> list[Path]:
     return files
 
 
-def inputs(paths: Iterable[str]) -> list[tuple[Path, list[Path]]]:
+def members(folder: Path) -> list[Path]:
+    """The readable files of a folder that is many recordings; none where it is one recording, or no folder."""
+    try:
+        return readable(folder) if folder.is_dir() and chosen(folder, b"") is None else []
+    except (InputError, OSError):
+        return []
+
+
+def inputs(paths: Iterable[str | os.PathLike[str]], out: Path | None = None) -> list[tuple[Path, list[Path]]]:
     """Each recording with the transcripts that join it.
 
     A folder of a known layout (E4, BIDS) or with a ``recording.toml`` is one recording. Any other stands for the
     readable files in it, not in its subfolders, in order of name; a transcript with the stem of a sound or video
     beside it joins that one. A file named outright is a recording whatever its suffix. What cannot be read stands for
-    itself: `moodal.read` says why, and the other paths are none the worse for it.
+    itself: `moodal.read` says why, and the other paths are none the worse for it. The table of results in ``out`` is
+    no recording of the folder that it lies in.
     """
     found: list[tuple[Path, list[Path]]] = []
     for text in paths:
         path = Path(text)
-        try:
-            files = readable(path) if path.is_dir() and chosen(path, b"") is None else []
-        except (InputError, OSError):
-            files = []
+        own = None if out is None else (out / "summary.csv").resolve()
+        files = [f for f in members(path) if f.resolve() != own]
         if not files:
             found.append((path, []))
             continue

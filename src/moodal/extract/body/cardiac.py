@@ -24,8 +24,10 @@ _HALVES = {"ecg": 1, "ppg": 2}
 _ECG_LIMITS, _ECG_LEAST = (-3e5, 3e5), 10.0
 #: A cleaned ECG larger than this is not from a heart, µV.
 _ECG_MOST = 2e4
-#: A pulse this much smaller than the recording's usual one comes from no skin.
-_NO_CONTACT, _CONTACT_S = 0.02, 3.0
+#: How large a pulse is, is its mean over this, s; one this much smaller than the recording's usual is of no skin.
+_LEVEL_S, _NO_CONTACT = 3.0, 0.02
+#: Intervals that say what the rate of a part is.
+_RATE_OF = 3
 #: Beats this near a missing sample are not looked for, s.
 _NEAR_S = 0.15
 #: A sample belongs to the beats within this, s.
@@ -54,6 +56,7 @@ class Cardiac:
         self.shape = dsp.ECG if kind == "ecg" else dsp.PPG
         self.rate_hz = rate_hz
         self.cutter = Cutter(rate_hz, HOP_S, BEFORE_S, AFTER_S)
+        self._thin = max(1, int(rate_hz / (4 * self.shape.clean_hz[1])))
         self._inverted: bool | None = None
         self._usual = 0.0
         self._broken = 0  # samples so far that are no signal
@@ -80,9 +83,10 @@ class Cardiac:
         clear = ~spread(~usable, round(_NEAR_S * rate))
         kept = clear[peaks]
         peaks, heights = peaks[kept], heights[kept]
-        match = self._match(cleaned, peaks)
+        level = moving_mean(np.abs(cleaned), round(_LEVEL_S * rate) | 1) if self.kind == "ppg" else nothing
+        match = self._match(cleaned, self._even(cleaned, level, usable), peaks)
         good = match >= self.shape.match
-        reasons = self._judge(reasons, cleaned, good, heights)
+        reasons = self._judge(reasons, cleaned, level, good, heights)
         kept = reasons[peaks] == TOLD
         peaks, match, good = peaks[kept], match[kept], good[kept]
         broken = np.cumsum(reasons[core] != TOLD)
@@ -120,8 +124,20 @@ class Cardiac:
                 self._inverted = bool(np.median(-cleaned[down]) > 1.5 * np.median(cleaned[up]))
         return dsp.find_beats(x, cleaned, self.rate_hz, self.shape, inverted=bool(self._inverted))
 
-    def _match(self, cleaned: FloatArray, peaks: npt.NDArray[np.int64]) -> FloatArray:
-        """Each beat's match with those around it; what is beside the core belongs to the nearer part of it."""
+    def _even(self, cleaned: FloatArray, level: FloatArray, usable: npt.NDArray[np.bool_]) -> FloatArray:
+        """A pulse wave at one size, so that a burst of motion does not outweigh all the beats around it; nothing where
+        nothing was measured. Four samples of its fastest wave are enough."""
+        if self.kind == "ecg":
+            return level
+        thin = self._thin
+        size = np.maximum(level[::thin], 1e-6 * max(float(level.max()), 1e-12))
+        return np.asarray(np.where(usable[::thin], cleaned[::thin] / size, 0.0))
+
+    def _match(self, cleaned: FloatArray, even: FloatArray, peaks: npt.NDArray[np.int64]) -> FloatArray:
+        """Each beat's match with those around it; what is beside the core belongs to the nearer part of it.
+
+        In a part of a pulse wave that is no tone at the rate of its beats there is no match.
+        """
         parts = _HALVES[self.kind]
         if parts == 1:
             return dsp.template_match(cleaned, peaks, self.rate_hz, self.shape)
@@ -133,13 +149,24 @@ class Cardiac:
             a, b = np.searchsorted(peaks, (low - before, high + after))
             found = dsp.template_match(cleaned, peaks[a:b], self.rate_hz, self.shape)
             c, d = np.searchsorted(peaks, (low if part else 0, high if part < parts - 1 else len(cleaned)))
-            match[c:d] = found[c - a : d - a]
+            around = even[(low - before) // self._thin : (high + after) // self._thin]
+            if self._share(around, peaks[a:b], found) >= self.shape.share:
+                match[c:d] = found[c - a : d - a]
         return match
+
+    def _share(self, even: FloatArray, peaks: npt.NDArray[np.int64], match: FloatArray) -> float:
+        """How much of a part is a tone at the rate of its beats; 0 where beats are too few to say."""
+        good = match >= self.shape.match
+        interval = np.diff(peaks)[good[1:] & good[:-1]]
+        if len(interval) < _RATE_OF:
+            return 0.0
+        return dsp.rate_share(even, quantile(interval, 0.5) / self.rate_hz, self.rate_hz / self._thin)
 
     def _judge(
         self,
         reasons: Codes,
         cleaned: FloatArray,
+        level: FloatArray,
         good: npt.NDArray[np.bool_],
         heights: FloatArray,
     ) -> Codes:
@@ -155,7 +182,6 @@ class Cardiac:
             now = quantile(heights[good], 0.5)
             self._usual = now if self._usual == 0 else 0.8 * self._usual + 0.2 * now
         if size > 0 and self._usual > 0:
-            level = moving_mean(np.abs(cleaned), round(_CONTACT_S * self.rate_hz) | 1)
             reasons[told & (level < _NO_CONTACT * self._usual)] = code("no_contact")
         return reasons
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ TIMES = 1000
 #: The same where a metric is no function of sums and each resample costs a pass over the rows.
 TIMES_ROWS = 200
 _LEVEL = 0.95
+#: Resamples drawn at a time: thousands of rows as units would otherwise take a gigabyte.
+_BLOCK = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Scores:
     def by_unit(self) -> npt.NDArray[np.float64]:
         """``(units,)``: the metric within each unit, mean over seeds; NaN where it is not defined."""
         if self.sums is not None and self.metric.total is not None:
-            return np.asarray(self.metric.total(self.sums), np.float64).mean(axis=0)
+            return np.asarray(np.mean(self.metric.total(self.sums), axis=0), np.float64)
         rows = [np.flatnonzero(self.units.of == u) for u in range(len(self.units.names))]
         return np.array([self.rows(r) for r in rows])
 
@@ -105,16 +108,25 @@ def taken(prediction: Prediction, rows: Array) -> Prediction:
 
 def resampled(scores: Scores, *, times: int = TIMES, seed: int = 0) -> npt.NDArray[np.float64]:
     """``(times,)``: the metric over units drawn with replacement; the same draws for every learner of one report."""
-    rng = np.random.default_rng([seed, 20_407])
     n = len(scores.units.names)
     if scores.sums is not None and scores.metric.total is not None:
-        # How often each unit was drawn, times its sums.
-        drawn = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(times)]).astype(float)
-        values = [scores.metric.total(np.tensordot(drawn, s, axes=1)) for s in scores.sums]
-        return np.asarray(np.mean(values, axis=0), np.float64)
+        values = []
+        for block in range(0, times, _BLOCK):
+            drawn = _drawn(n, seed, block)[: times - block]
+            each = [scores.metric.total(np.tensordot(drawn, s, axes=1)) for s in scores.sums]
+            values.append(np.mean(each, axis=0))
+        return np.concatenate(values)
+    rng = np.random.default_rng([seed, 20_407])
     rows_of = [np.flatnonzero(scores.units.of == u) for u in range(n)]
     draws = [np.concatenate([rows_of[u] for u in rng.integers(0, n, n)]) for _ in range(min(times, TIMES_ROWS))]
     return np.array([scores.rows(rows) for rows in draws])
+
+
+@lru_cache(maxsize=16)
+def _drawn(n: int, seed: int, block: int) -> npt.NDArray[np.float64]:
+    """``(_BLOCK, n)``: how often each of n units is drawn in n draws."""
+    rng = np.random.default_rng([seed, 20_407, block])
+    return rng.multinomial(n, np.full(n, 1 / n), size=_BLOCK).astype(np.float64)
 
 
 def interval(values: Array, level: float = _LEVEL) -> tuple[float, float]:
@@ -179,9 +191,7 @@ def _differences(a: Scores, b: Scores, flips: npt.NDArray[np.bool_]) -> npt.NDAr
 def _mixed(x: Prediction, y: Prediction, other: npt.NDArray[np.bool_]) -> Prediction:
     shared = {k for k in x.extra if k in y.extra and k == "decided"}
     extra = {k: np.where(other[:, None], y.extra[k], x.extra[k]) for k in shared}
-    return Prediction(
-        np.where(other[:, None], y.scores, x.scores), np.where(other, y.withheld, x.withheld), extra
-    )
+    return Prediction(np.where(other[:, None], y.scores, x.scores), np.where(other, y.withheld, x.withheld), extra)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -193,4 +203,4 @@ def holm(p: Sequence[float]) -> list[float]:
     for step, i in enumerate(order):
         worst = max(worst, min(1.0, (len(order) - step) * values[i]))
         values[i] = worst
-    return values.tolist()
+    return [float(v) for v in values]

@@ -33,11 +33,14 @@ class Leak:
     parts: tuple[str, str]
     values: tuple[str, ...]
     rows: tuple[int, ...]
+    sides: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
     def __str__(self) -> str:
         shown = ", ".join(self.values[:3]) + (f" and {len(self.values) - 3} more" if len(self.values) > 3 else "")
         noun = {"window": "overlapping windows of", "content": "duplicates of"}.get(self.key, self.key)
-        return f"{self.parts[0]} and {self.parts[1]} share {noun} {shown} ({rows_named(self.rows)})"
+        told = [f"{part} {rows_named(side, 3)}" for part, side in zip(self.parts, self.sides, strict=True) if side]
+        where = "; ".join(told) or rows_named(self.rows)
+        return f"{self.parts[0]} and {self.parts[1]} share {noun} {shown} ({where})"
 
 
 def shared(index: Index, parts: Parts, keys: Sequence[str]) -> Iterator[Leak]:
@@ -55,8 +58,9 @@ def shared(index: Index, parts: Parts, keys: Sequence[str]) -> Iterator[Leak]:
             left, right = column[parts[a]], column[parts[b]]
             common = sorted((set(left) & set(right)) - {""})
             if common:
-                rows = np.concatenate([parts[a][np.isin(left, common)], parts[b][np.isin(right, common)]])
-                yield Leak(key, (a, b), tuple(common), tuple(sorted(rows.tolist())))
+                ours, theirs = parts[a][np.isin(left, common)], parts[b][np.isin(right, common)]
+                sides = tuple(sorted(ours.tolist())), tuple(sorted(theirs.tolist()))
+                yield Leak(key, (a, b), tuple(common), tuple(sorted(sides[0] + sides[1])), sides)
 
 
 def overlaps(index: Index, a: str, left: npt.NDArray[np.int64], b: str, right: npt.NDArray[np.int64]) -> Leak | None:
@@ -81,7 +85,10 @@ def overlaps(index: Index, a: str, left: npt.NDArray[np.int64], b: str, right: n
             found.update((row, *against))
             values[recording[row]] = None
         open_rows.append((row, s))
-    return Leak("window", (a, b), tuple(values), tuple(sorted(found))) if found else None
+    if not found:
+        return None
+    sides = tuple(sorted(found & set(left.tolist()))), tuple(sorted(found & set(right.tolist())))
+    return Leak("window", (a, b), tuple(values), tuple(sorted(found)), sides)
 
 
 def check(index: Index, parts: Parts, keys: Sequence[str], where: str) -> None:

@@ -124,7 +124,9 @@ def mean_average_precision(truth: Array, scores: Array, withheld: Array | None =
 def _average_precision(truth: Array, score: Array) -> float:
     order = np.argsort(-score, kind="stable")
     hits, told = np.cumsum(truth[order]), np.arange(1, len(order) + 1)
-    ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)  # rows of one score come in together
+    ends = np.append(
+        np.flatnonzero(score[order][1:] != score[order][:-1]), len(order) - 1
+    )  # rows of one score come in together
     steps = np.diff(hits[ends], prepend=0)
     return float((hits[ends] / told[ends] * steps).sum() / truth.sum())
 
@@ -316,7 +318,7 @@ def _mcc(counts: Array) -> Any:
 def _f1_sums(truth: Array, predicted: Array) -> Array:
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     group = np.zeros(len(truth), np.int64)
-    return _f1_by_group(truth, predicted, group, 1, _classes(truth, predicted))[0]
+    return np.asarray(_f1_by_group(truth, predicted, group, 1, _classes(truth, predicted))[0])
 
 
 def _f1_by_group(truth: Array, predicted: Array, group: Array, groups: int, classes: int) -> Array:
@@ -348,14 +350,14 @@ def _micro_f1(sums: Array) -> Any:
 
 def _sum_by_group(rows: Array, group: Array, groups: int) -> Floats:
     """``(groups, d)`` sums of ``(n, d)`` rows."""
-    rows = np.asarray(rows, np.float64).reshape(len(rows), -1)
+    rows = np.asarray(rows, np.float64)
     return np.stack([np.bincount(group, column, groups) for column in rows.T], axis=1)
 
 
 def _moments(truth: Array, told: Array) -> Array:
     truth = np.asarray(truth, np.float64).reshape(len(truth), -1)
     told = np.asarray(told, np.float64).reshape(len(told), -1)
-    return _moments_by_group(truth, told, np.zeros(len(truth), np.int64), 1, 0)[0]
+    return np.asarray(_moments_by_group(truth, told, np.zeros(len(truth), np.int64), 1, 0)[0])
 
 
 def _moments_by_group(truth: Array, told: Array, group: Array, groups: int, _: int) -> Array:
@@ -401,7 +403,7 @@ def _mae(sums: Array) -> Any:
 
 def _kl_rows(truth: Array, told: Array) -> Floats:
     truth, told = np.asarray(truth, np.float64), np.maximum(np.asarray(told, np.float64), _LEAST)
-    return (truth * (np.log(np.where(truth > 0, truth, 1)) - np.log(told))).sum(axis=-1)
+    return np.asarray((truth * (np.log(np.where(truth > 0, truth, 1)) - np.log(told))).sum(axis=-1))
 
 
 def _js_rows(truth: Array, told: Array) -> Floats:
@@ -410,24 +412,26 @@ def _js_rows(truth: Array, told: Array) -> Floats:
 
     def part(p: Array) -> Floats:
         there = p > 0
-        return np.where(there, p * np.log(np.where(there, p, 1) / np.where(there, middle, 1)), 0).sum(axis=-1)
+        return np.asarray(
+            np.where(there, p * np.log(np.where(there, p, 1) / np.where(there, middle, 1)), 0).sum(axis=-1)
+        )
 
     return np.maximum((part(truth) + part(told)) / 2, 0)
 
 
 def _cross_entropy_rows(truth: Array, told: Array) -> Floats:
-    return -(np.asarray(truth) * np.log(np.maximum(np.asarray(told, np.float64), _LEAST))).sum(axis=-1)
+    return np.asarray(-(np.asarray(truth) * np.log(np.maximum(np.asarray(told, np.float64), _LEAST))).sum(axis=-1))
 
 
 def _cosine_rows(truth: Array, told: Array) -> Floats:
     lengths = np.linalg.norm(truth, axis=-1) * np.linalg.norm(told, axis=-1)
-    return np.clip((truth * told).sum(axis=-1) / np.maximum(lengths, 1e-300), 0, 1)
+    return np.asarray(np.clip((truth * told).sum(axis=-1) / np.maximum(lengths, 1e-300), 0, 1))
 
 
 def _top1_rows(truth: Array, told: Array) -> Floats:
     truth = np.asarray(truth)
     led = truth[np.arange(len(truth)), np.argmax(told, axis=-1)]
-    return (led >= truth.max(axis=-1)).astype(float)
+    return np.asarray((led >= truth.max(axis=-1)).astype(float))
 
 
 def _mean_of(rows: Callable[[Array, Array], Floats]) -> Callable[[Array, Array, Array, int, int], Array]:

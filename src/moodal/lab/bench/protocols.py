@@ -359,6 +359,9 @@ PROTOCOLS: dict[str, type[Protocol]] = {
 }
 
 
+_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+
+
 def protocol(use: str, **settings: Any) -> Protocol:
     """The protocol of that name with those settings.
 
@@ -372,8 +375,8 @@ def protocol(use: str, **settings: Any) -> Protocol:
     for key, value in settings.items():
         if key not in known:
             raise UsageError(f"protocol {use} has no setting {key!r}", fix=f"It has: {', '.join(known)}.")
-        kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}.get(str(known[key].type), (list, tuple))
-        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+        kinds = _TYPES.get(str(known[key].type), (list, tuple))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds != (bool,)):
             raise UsageError(f"protocol {use}: {key} = {value!r} is not of the type {known[key].type}")
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
     return PROTOCOLS[use](**settings)

@@ -45,7 +45,10 @@ class Fitted(Protocol):
 class Learner(Protocol):
     """Anything that can be benchmarked. It holds settings only: fitting twice starts from nothing twice."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        ...
 
     def settings(self) -> dict[str, Any]:
         """All settings, JSON-like: they key the cache of results."""

@@ -1,8 +1,7 @@
-"""Pickles of data sets, read without running anything in them.
+"""Pickles of other projects, read as data: arrays, dicts, lists, tuples, text and numbers, and nothing that runs.
 
-Some sets (WESAD, DEAP) are published as pickles that Python 2 wrote. Unpickling runs what a file names; here the only
-names that are known are those of numpy's arrays, each stands for a plain record of ours, and numbers are taken from
-the bytes by `numpy.frombuffer`. Whatever else a file names is refused before it is looked up.
+A pickle is a program. Here its names lead to nothing but a few stand-ins: no function of numpy, let alone of the
+system, is ever called by it, and arrays are built by us, from bytes whose length and kind are checked.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,120 +18,162 @@ import numpy.typing as npt
 
 from moodal.core.errors import InputError
 
-__all__ = ["array", "read", "write"]
+__all__ = ["array", "load", "write"]
 
-_NUMBERS = re.compile(r"[<>|=]?[biuf][1248]")
+#: Kinds of numbers and text that an array may hold, with their width: ``f4``, ``i8``, ``U14``, ``S3``, ``b1``; ``O8``.
+_KIND = re.compile(r"[<>|=]?(?:[fiubc]\d{1,2}|[US]\d{1,6}|[O?]\d?)")
 
 
-class _Dtype:
-    """What a pickle says of an array's numbers."""
+class _Type:
+    """A stand-in for ``numpy.dtype``; the state that a pickle gives it may choose the byte order, and nothing else."""
 
-    def __init__(self, text: Any = "", *_: Any) -> None:
-        self.text = text.decode("latin-1") if isinstance(text, bytes) else str(text)
-        self.order = "="
+    def __init__(self, kind: object, *_: object) -> None:
+        if not isinstance(kind, str) or not _KIND.fullmatch(kind):
+            raise pickle.UnpicklingError(f"an array of {kind!r} is not read")
+        self.type = np.dtype(object if kind.lstrip("<>|=").startswith("O") else kind)
 
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "|", "=", b"<", b">", b"|", b"="):
-            self.order = state[1].decode() if isinstance(state[1], bytes) else state[1]
-
-    def numbers(self) -> np.dtype[Any]:
-        text = self.text.lstrip("<>|=")
-        if not _NUMBERS.fullmatch(text):
-            raise ValueError(f"values of type {self.text!r}")
-        return np.dtype(text).newbyteorder("=" if self.order == "|" else self.order)  # type: ignore[arg-type]
+    def __setstate__(self, state: object) -> None:
+        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
+        if order in ("<", ">"):
+            self.type = self.type.newbyteorder(order)
 
 
 class _Array:
-    """An array as the pickle holds it: shape, type, order of axes, bytes."""
+    """A stand-in for ``numpy.ndarray``."""
 
-    def __init__(self, *_: Any) -> None:
-        self.state: Any = None
+    def __init__(self, *_: object) -> None:
+        self.values: Any = None
 
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def values(self) -> npt.NDArray[Any]:
-        if not isinstance(self.state, tuple) or len(self.state) != 5:
-            raise ValueError("an array without its numbers")
-        _, shape, dtype, columns_first, raw = self.state
-        if not isinstance(dtype, _Dtype) or not isinstance(raw, (str, bytes)):
-            raise ValueError("an array of objects")
-        if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape) or len(shape) > 3:
-            raise ValueError("an array of impossible shape")
-        octets = raw.encode("latin-1") if isinstance(raw, str) else raw
-        return np.frombuffer(octets, dtype.numbers()).reshape(shape, order="F" if columns_first else "C")
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, tuple) or len(state) != 5:
+            raise pickle.UnpicklingError("an array of another form")
+        _, shape, kind, fortran, raw = state
+        self.values = _filled(raw, kind, shape, "F" if fortran else "C")
 
 
 class _Scalar:
-    """A single number of numpy's."""
+    """A stand-in for a number of numpy's."""
 
-    def __init__(self, dtype: Any, raw: Any = b"") -> None:
-        self.dtype, self.raw = dtype, raw
-
-    def value(self) -> Any:
-        octets = self.raw.encode("latin-1") if isinstance(self.raw, str) else self.raw
-        return np.frombuffer(octets, self.dtype.numbers())[0].item()
+    def __init__(self, kind: object, raw: object = b"") -> None:
+        self.values = _filled(raw, kind, (), "C")[()]
 
 
-def _reconstruct(*_: Any) -> _Array:
+class _Call:
+    """A name that a pickle may call: no class, and without state, so that nothing of ours can be changed by it."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+
+    def __call__(self, *given: object) -> Any:
+        return self._make(*given)
+
+    def __setstate__(self, _: object) -> None:
+        raise pickle.UnpicklingError("it changes what it names")
+
+
+def _filled(raw: object, kind: object, shape: object, order: str) -> npt.NDArray[Any]:
+    if not isinstance(kind, _Type) or not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+        raise pickle.UnpicklingError("an array of another form")
+    if kind.type.hasobject:
+        if not isinstance(raw, list):
+            raise pickle.UnpicklingError("an array of objects that is no list")
+        flat = np.empty(len(raw), object)
+        flat[:] = raw
+        return flat.reshape(shape, order=order)  # type: ignore[call-overload,no-any-return]
+    if isinstance(raw, str):  # Python 2 wrote bytes as text
+        raw = raw.encode("latin-1")
+    if not isinstance(raw, bytes | bytearray):
+        raise pickle.UnpicklingError("an array without its bytes")
+    return np.frombuffer(bytes(raw), kind.type).reshape(shape, order=order)  # type: ignore[call-overload,no-any-return]
+
+
+def _rebuilt(*_: object) -> _Array:
     return _Array()
 
 
-def _frombuffer(raw: Any, dtype: Any, shape: Any, order: Any) -> _Array:
-    """How protocol 5 holds an array."""
+def _from_buffer(raw: object, kind: object, shape: object, order: object = "C") -> _Array:
     made = _Array()
-    made.state = (1, shape, dtype, order == "F", bytes(raw))
+    made.values = _filled(raw, kind, shape, "F" if order == "F" else "C")
     return made
 
 
-def _encode(text: Any, encoding: Any = "") -> bytes:
-    """How Python 3 writes bytes into old protocols."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError("bytes in an encoding that no array is written in")
+def _encoded(text: object, coding: object = "latin-1") -> bytes:
+    """How pickles of protocol 2 hold bytes: text in Latin-1."""
+    if not isinstance(text, str) or coding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError("bytes of another form")
     return text.encode("latin-1")
 
 
-_KNOWN: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _encode,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _Scalar for core in ("core", "_core")},
+def _no_bytes() -> bytes:
+    """How pickles of protocol 2 hold no bytes at all."""
+    return b""
+
+
+_CALLED: dict[tuple[str, str], _Call] = {
+    ("multiarray", "_reconstruct"): _Call(_rebuilt),
+    ("multiarray", "scalar"): _Call(_Scalar),
+    ("numeric", "_frombuffer"): _Call(_from_buffer),
+    ("numpy", "ndarray"): _Call(_rebuilt),
+    ("numpy", "dtype"): _Call(_Type),
+    ("_codecs", "encode"): _Call(_encoded),
+    ("__builtin__", "bytes"): _Call(_no_bytes),
 }
 
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _KNOWN:
-            raise pickle.UnpicklingError(f"it names {module}.{name}")
-        return _KNOWN[module, name]
+        stem = module
+        for inside in ("numpy.core.", "numpy._core."):
+            stem = stem.removeprefix(inside)
+        if (stem, name) not in _CALLED or (stem == module and stem in ("multiarray", "numeric")):
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which could run code")
+        return _CALLED[stem, name]
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise pickle.UnpicklingError("it names something outside itself")
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The dictionary that a pickle holds; arrays stay packed until `array` takes them out.
+def load(path: Path) -> Any:
+    """What a pickle holds: numpy arrays, numbers, text, bytes, and dicts, lists and tuples of these.
 
     Raises
     ------
-    InputError : not a pickle, one that breaks off, one that names anything but arrays, or no dictionary.
+    InputError : damaged, or it names anything that could run code.
     """
     try:
         with path.open("rb") as file:
-            held = _Reader(file, encoding="latin1").load()
+            told = _Reader(file, encoding="latin-1").load()
+        return _plain(told)
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=str(path), fix="Get the file again.") from error
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"is no pickle of plain arrays ({error})", where=str(path),
-            fix="It was not run. Get the file again from its makers.",
-        ) from error  # fmt: skip
-    except Exception as error:  # a hostile file may make the machine of pickles fail in any way
-        raise InputError(
-            f"cannot be read as a pickle ({type(error).__name__})", where=str(path), fix="Get the file again."
-        ) from error
-    if not isinstance(held, dict):
-        raise InputError(f"holds a {type(held).__name__}, not a dictionary", where=str(path), fix="Get it again.")
-    return held
+        raise InputError(f"cannot be read ({error.strerror or error})", where=str(path)) from error
+    except Exception as error:
+        # A damaged or hostile pickle can fail inside the unpickler in any way.
+        fix = "Get it from its makers again; what could run code is never loaded."
+        what = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"cannot be read as plain arrays ({what})", where=str(path), fix=fix) from error
+
+
+def _plain(told: Any, depth: int = 0) -> Any:
+    """The same with arrays and numbers in place of their stand-ins."""
+    if depth > 20:
+        raise pickle.UnpicklingError("it is nested deeper than data are")
+    if isinstance(told, _Array | _Scalar):
+        values = told.values
+        if isinstance(values, np.ndarray) and values.dtype == object:
+            flat = values.ravel()
+            for i, v in enumerate(flat):
+                flat[i] = _plain(v, depth + 1)
+            return flat.reshape(values.shape)
+        return values
+    if isinstance(told, dict):
+        return {_plain(k, depth + 1): _plain(v, depth + 1) for k, v in told.items()}
+    if isinstance(told, list | tuple):
+        return type(told)([_plain(v, depth + 1) for v in told])
+    if told is None or isinstance(told, str | bytes | bytearray | int | float | complex | bool):
+        return told
+    raise pickle.UnpicklingError(f"it holds a {type(told).__name__}")
 
 
 def array(held: Mapping[Any, Any], *keys: str, where: str) -> npt.NDArray[Any]:
@@ -148,12 +189,11 @@ def array(held: Mapping[Any, Any], *keys: str, where: str) -> npt.NDArray[Any]:
             raise InputError(f"has no {'.'.join(keys)}", where=where, fix="Get the file again.")
         at = at[key]
     try:
-        if isinstance(at, list):
-            return np.asarray([v.value() if isinstance(v, _Scalar) else float(v) for v in at])
-        if not isinstance(at, _Array):
+        values = np.asarray(at, float) if isinstance(at, list) else at
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
             raise ValueError(f"a {type(at).__name__}")
-        return at.values()
-    except (ValueError, TypeError, AttributeError, OverflowError, UnicodeError) as error:
+        return values
+    except (ValueError, TypeError) as error:
         raise InputError(
             f"its {'.'.join(keys)} is no array of numbers ({error})", where=where, fix="Get the file again."
         ) from error

@@ -1,0 +1,106 @@
+"""``moodal bench``: run a recipe under a protocol that refuses leaks, or list the recipes."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["bench"]
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="A recipe, the path of a TOML file, or: list", show_default=False)],
+    data: Annotated[Path | None, typer.Option("--data", help="Your copy of the data set.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write NAME.bench/ there: page, Markdown, CSV, JSON.", show_default=False),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Fits at a time.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute again what is kept.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write the figures into the repository.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON on standard output.")] = False,
+) -> None:
+    """Run a benchmark from its recipe; killed and started again it goes on where it was."""
+    if name == "list":
+        _list(as_json)
+        return
+    from moodal.cli import screen
+    from moodal.lab.bench.recipe import bench as run_recipe
+    from moodal.lab.bench.recipe import record as write_down
+    from moodal.lab.bench.recipe import remember
+
+    with _warnings_in_a_line(), screen.progress(name) as progress:
+        report = run_recipe(name, data, jobs=jobs, fresh=fresh, progress=progress)
+    remember(report)
+    written = list(write_down(report)) if record else []
+    if out is not None:
+        from moodal.lab.bench.page import write
+
+        written.append(write(report, out))
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), ensure_ascii=False, allow_nan=False))
+        return
+    from moodal.lab.bench.tables import terminal
+
+    screen.console().print(terminal(report))
+    for path in written:
+        screen.console().print(f"written  {path}", soft_wrap=True, markup=False)
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """A damaged cache entry is one line on standard error, not Python's two with a place in the source."""
+    from moodal.cli import screen
+
+    def show(message: Any, *_: Any, **__: Any) -> None:
+        screen.warning(str(message))
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _list(as_json: bool) -> None:
+    from moodal.lab.bench.recipe import listing
+
+    rows = listing()
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from moodal.cli import screen
+    from moodal.lab.bench.tables import figure, title_of
+
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    table.add_column("recipe", style="bold", no_wrap=True)
+    table.add_column("data", no_wrap=True)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("ours", justify="right", no_wrap=True)
+    table.add_column("published", justify="right", no_wrap=True)
+    table.add_column("gap", justify="right", no_wrap=True)
+    table.add_column("under, from")
+    nan = float("nan")
+    for row in rows:
+        published = "–" if row["published"] is None else figure(row["published"])
+        if row["published_metric"] not in (None, row["metric"]):
+            published += f" {title_of(row['published_metric'])}"
+        table.add_row(
+            row["name"],
+            "here" if row["data_present"] else Text("not here", style="yellow"),
+            title_of(row["metric"]),
+            figure(nan if row["ours"] is None else row["ours"]),
+            published,
+            figure(nan if row["gap"] is None else row["gap"]),
+            Text(", ".join(t for t in (row["published_protocol"], row["source"]) if t), style="dim"),
+        )
+    terminal = screen.console()
+    terminal.print(table)
+    terminal.print("run one: moodal bench NAME; the gap stands only where both are the same figure", style="dim")

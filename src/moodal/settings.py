@@ -1,0 +1,137 @@
+"""What was asked for: the options of `moodal analyze` as one value, checked, stored and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from math import inf, isfinite
+from typing import Any
+
+from moodal.core.clock import Span
+from moodal.core.errors import UsageError
+from moodal.core.recording import Recording
+from moodal.core.scheme import mapping
+from moodal.measure import MODALITIES, extractor_specs, track_spec
+
+__all__ = ["DEFAULT", "Settings", "default_for", "settings_from"]
+
+#: What `analyze` looks at unless told otherwise: every modality that has an extractor. The body is looked at where the
+#: recording has a signal of one: that a video has no wristband is no gap anybody waits for.
+DEFAULT = ("face", "voice", "words", "body")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can change a result, and nothing else: stored, and hashed, in provenance.
+
+    ``fps`` thins pictures to at most that rate; ``start_s`` and ``end_s`` bound the analysis on the
+    recording's clock; ``asr_model`` is a folder with another faster-whisper model; ``language`` the
+    code of what is spoken, where known; ``baseline`` a neutral stretch (start, end in s) of the body's signals;
+    ``keep`` names tracks to store that are too large to be stored unasked.
+    """
+
+    only: tuple[str, ...] = DEFAULT
+    schemes: tuple[str, ...] = ("ekman8",)
+    fps: float | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    commercial: bool = False
+    asr_model: str | None = None
+    language: str | None = None
+    baseline: tuple[float, float] | None = None
+    keep: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for option, number in (("--fps", self.fps), ("--start", self.start_s), ("--end", self.end_s)):
+            if number is not None and not isfinite(number):
+                raise UsageError(f"must be a number, not {number:g}", where=option)
+        unknown = [m for m in self.only if m not in MODALITIES]
+        if unknown or not self.only:
+            raise UsageError(
+                f"unknown modality {', '.join(unknown)!r}", where="--only", fix=f"Known: {', '.join(MODALITIES)}."
+            )
+        for name in self.schemes:
+            mapping("ekman8", name)
+        if self.fps is not None and not self.fps > 0:
+            raise UsageError(f"must be above 0, not {self.fps:g}", where="--fps")
+        if self.start_s is not None and self.start_s < 0:
+            raise UsageError(f"must not be negative, but is {self.start_s:g}", where="--start")
+        for name in self.keep:
+            track_spec(name)
+        if self.baseline is not None and not 0 <= self.baseline[0] < self.baseline[1] < inf:
+            raise UsageError("must be START:END in seconds, the end after the start", where="--baseline")
+        if self.end_s is not None and self.end_s <= (self.start_s or 0):
+            raise UsageError(f"must come after the start, but is {self.end_s:g}", where="--end")
+
+    def modalities(self, recording: Recording) -> tuple[str, ...]:
+        """What is looked at in this recording: ``only``, or by default what it could have."""
+        return default_for(recording) if self.only == DEFAULT else self.only
+
+    def span(self, recording: Recording) -> Span:
+        """The stretch of the recording to analyse."""
+        start = self.start_s or 0.0
+        if start >= recording.duration_s:
+            raise UsageError(
+                f"{start:g} s is past the end ({recording.duration_s:.2f} s)", where=f"{recording.name}: --start"
+            )
+        span = Span(start, min(self.end_s or recording.duration_s, recording.duration_s))
+        if self.baseline is not None and not Span(*self.baseline) & span:
+            raise UsageError(
+                f"{self.baseline[0]:g} to {self.baseline[1]:g} s lies outside of what is analysed "
+                f"({span.start:g} to {span.end:.2f} s)",
+                where=f"{recording.name}: --baseline",
+            )
+        return span
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the settings in one fixed spelling."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What extractors are told."""
+        return {k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language") and v is not None}
+
+
+def default_for(recording: Recording) -> tuple[str, ...]:
+    """`DEFAULT` without the body where no stream could tell of one."""
+    kinds = {kind for s in extractor_specs().values() if s.modality == "body" for kind in s.reads}
+    has_body = any(s.kind in kinds for s in recording.streams)
+    return tuple(m for m in DEFAULT if m != "body" or has_body)
+
+
+def settings_from(**options: Any) -> Settings:
+    """`Settings` from keywords spelt as the command's options; ``None`` means not given.
+
+    Raises
+    ------
+    UsageError : an unknown option, or a value that makes no sense.
+    """
+    spelt = {"scheme": "schemes", "start": "start_s", "end": "end_s"}
+    known = {*Settings.__dataclass_fields__} - set(spelt.values()) | set(spelt)
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise UsageError(
+            f"unknown option {', '.join(unknown)}", where="analyze", fix=f"Known: {', '.join(sorted(known))}."
+        )
+    values = {spelt.get(name, name): value for name, value in options.items() if value is not None}
+    for name in ("only", "schemes", "keep"):
+        if name in values:
+            texts = [values[name]] if isinstance(values[name], str) else list(values[name])
+            values[name] = tuple(
+                dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip())
+            )
+    if "baseline" in values:
+        values["baseline"] = _stretch(values["baseline"])
+    return Settings(**values)
+
+
+def _stretch(given: Any) -> tuple[float, float]:
+    """``"START:END"``, or a pair, in s."""
+    try:
+        start, end = (float(x) for x in (given.split(":") if isinstance(given, str) else given))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"must be START:END in seconds, not {given!r}", where="--baseline") from error
+    return start, end
