@@ -59,6 +59,14 @@ def test_the_analysis_never_loads_torch_or_friends(tmp_path: Path) -> None:
     assert not loaded & {"torch", "scipy", "sklearn", "pandas", "mediapipe", "opensmile", "matplotlib"}
 
 
+def test_reading_a_data_set_loads_no_torch(tmp_path: Path) -> None:
+    loaded = modules_after(
+        "from pathlib import Path\nfrom moodal.lab.data import sets\nfrom moodal.lab.data.sets import nemo\n"
+        f"root = Path({str(tmp_path)!r})\nnemo.generate(root)\nsets.read('nemo', root)"
+    )
+    assert not loaded & HEAVY
+
+
 def test_functions_keep_their_names_when_rooms_are_imported() -> None:
     import moodal.analyze as room  # noqa: F401
     from moodal.extract.face import SPEC  # noqa: F401
@@ -68,7 +76,10 @@ def test_functions_keep_their_names_when_rooms_are_imported() -> None:
     assert len(moodal.__all__) < 20
 
 
-@pytest.mark.parametrize(("kind", "folder"), [("readers", "media"), ("extractors", "extract"), ("writers", "formats")])
+@pytest.mark.parametrize(
+    ("kind", "folder"),
+    [("readers", "media"), ("extractors", "extract"), ("writers", "formats"), ("sets", "lab/data/sets")],
+)
 def test_registry_and_files_agree(kind: str, folder: str) -> None:
     registered = set(registry.KINDS[kind].values())
     found = set()

@@ -1,7 +1,8 @@
-"""Write the reference pages that come from code: docs/reference/tracks.md and models.md."""
+"""Write the reference pages that come from code: docs/reference/tracks.md, models.md and datasets.md."""
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -78,10 +79,64 @@ def models() -> str:
     return "\n".join(lines) + "\n"
 
 
+def datasets() -> str:
+    """Every data set that has a reader: what it holds, its terms, how to get it and how it must lie."""
+    lines = [
+        "# Data sets",
+        "",
+        "Written by `tools/make_docs.py` from the readers' specs (`src/moodal/lab/data/sets/`).",
+        "",
+        "moodal ships no data set and fetches none. A reader takes the folder that you got from its makers, "
+        "in the official layout; without a folder it looks under `MOODAL_DATA` for the folder named *compact* "
+        "(our own cut) or for one named after the set. A part that is not there is one line: what it is, "
+        "where to get it, under which terms. Labels are kept as the files spell them; `ekman8` is a second "
+        "label by the table below, and what that table leaves out has no such label. Every reader can also "
+        "`generate` a twin: a small made-up copy of the official layout, with real files and a known truth, "
+        "on which its laws are tested.",
+        "",
+        "| set | modalities | labels | commercial use | terms |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    modules = {name: registry.load("sets", name) for name in sorted(registry.names("sets"))}
+    for name, module in modules.items():
+        spec = module.SPEC
+        cells = (
+            f"[{spec.title}](#{name}) `{name}`",
+            ", ".join(spec.modalities),
+            ", ".join(f"`{label}`" for label in spec.labels),
+            spec.commercial,
+            spec.licence,
+        )
+        lines.append(f"| {' | '.join(c.replace('|', chr(92) + '|') for c in cells)} |")
+    for name, module in modules.items():
+        spec = module.SPEC
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            str(module.__doc__).split("\n")[0],
+            "",
+            f"- **Get it:** {spec.where}",
+            f"- **Layout:** {spec.layout}",
+            f"- **Source:** {spec.source}",
+            f"- **People:** {spec.subjects}",
+        ]
+        if spec.compact:
+            lines.append(f"- **Compact:** `{spec.compact}`")
+        settings = [p for p in inspect.signature(module.read).parameters.values() if p.name != "root"]
+        if settings:
+            lines.append(f"- **Settings:** {', '.join(f'`{p.name} = {p.default!r}`' for p in settings)}")
+        if isinstance(table := getattr(module, "EKMAN8", None), dict):
+            told = ", ".join(f"{a} → {b}" if a != b else a for a, b in table.items())
+            lines.append(f"- **To `ekman8`:** {told}")
+        lines.append(f"- **Twin:** {str(module.generate.__doc__).strip().split(chr(10))[0]}")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Write the pages; with --check say whether they are up to date."""
     stale = []
-    for name, text in (("tracks.md", tracks()), ("models.md", models())):
+    for name, text in (("tracks.md", tracks()), ("models.md", models()), ("datasets.md", datasets())):
         path = DOCS / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -169,7 +170,8 @@ class Protocol:
             )  # fmt: skip
         order = np.random.default_rng([self.seed, fold]).permutation(len(names))
         # By examples, not by names: one long dialogue is no smaller than ten short ones.
-        sizes = np.array([np.count_nonzero(values == names[i]) for i in order])
+        counts = Counter(values)
+        sizes = np.array([counts[names[i]] for i in order])
         count = int(np.searchsorted(np.cumsum(sizes), self.validation * len(rows))) + 1
         held = np.isin(values, [names[i] for i in order[: min(count, len(names) - 1)]])
         return rows[~held], rows[held]

@@ -15,6 +15,7 @@ import csv
 import gzip
 import io
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,10 @@ import numpy.typing as npt
 
 from moodal.core.errors import InputError
 
-__all__ = ["Tar", "arrays", "rows", "table", "tiles"]
+__all__ = ["Tar", "arrays", "rows", "sound", "table", "tiles"]
+
+#: What a damaged archive may raise, depending on which byte is wrong.
+_DAMAGED = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, zlib.error, zipfile.BadZipFile)
 
 
 def rows(path: Path, needed: Sequence[str] = (), delimiter: str = ",") -> list[dict[str, str]]:
@@ -59,20 +63,43 @@ def table(path: Path) -> dict[str, npt.NDArray[Any]]:
     return {name: np.array([row[name] for row in read], object) for name in names}
 
 
+class _Arrays:
+    """An npz that is read as it is asked for; what goes wrong then is one line, too."""
+
+    def __init__(self, path: Path, stored: Any) -> None:
+        self._path, self._stored = path, stored
+        self.files: list[str] = list(stored.files)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.files
+
+    def __getitem__(self, key: str) -> npt.NDArray[Any]:
+        if key not in self.files:
+            raise InputError(f"has no array {key}", where=str(self._path), fix="Get the file again.")
+        try:
+            return np.asarray(self._stored[key])
+        except _DAMAGED as error:
+            raise InputError(
+                f"its array {key} cannot be read ({error})", where=str(self._path), fix="Get the file again."
+            ) from error
+
+
 @contextmanager
-def arrays(path: Path) -> Iterator[Any]:
+def arrays(path: Path) -> Iterator[_Arrays]:
     """The arrays of an npz, loaded as they are asked for; pickles are refused.
 
     Raises
     ------
-    InputError : not a readable npz.
+    InputError : not a readable npz, or, when it is asked for, no such array or a damaged one.
     """
     try:
         loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except _DAMAGED as error:
         raise InputError(f"cannot be read as npz ({error})", where=str(path), fix="Get the file again.") from error
+    if not isinstance(loaded, np.lib.npyio.NpzFile):
+        raise InputError("is one array, not an npz of several", where=str(path), fix="Get the file again.")
     with loaded:
-        yield loaded
+        yield _Arrays(path, loaded)
 
 
 def tiles(sheet: Path, row: npt.NDArray[Any], col: npt.NDArray[Any], side: int = 48) -> npt.NDArray[np.uint8]:

@@ -2,6 +2,8 @@
 
 A pickle is a program. Here its names lead to nothing but a few stand-ins: no function of numpy, let alone of the
 system, is ever called by it, and arrays are built by us, from bytes whose length and kind are checked.
+
+`load` gives everything; of a large file, `read` gives what is in it still packed, and `array` takes one out.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import numpy.typing as npt
 
 from moodal.core.errors import InputError
 
-__all__ = ["array", "load", "write"]
+__all__ = ["array", "load", "read", "write"]
 
 #: Kinds of numbers and text that an array may hold, with their width: ``f4``, ``i8``, ``U14``, ``S3``, ``b1``; ``O8``.
 _KIND = re.compile(r"[<>|=]?(?:[fiubc]\d{1,2}|[US]\d{1,6}|[O?]\d?)")
@@ -39,23 +41,31 @@ class _Type:
 
 
 class _Array:
-    """A stand-in for ``numpy.ndarray``."""
+    """A stand-in for ``numpy.ndarray``; its numbers stay bytes until they are asked for."""
 
-    def __init__(self, *_: object) -> None:
-        self.values: Any = None
+    def __init__(self, *state: object) -> None:
+        self.state = state
 
     def __setstate__(self, state: object) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
             raise pickle.UnpicklingError("an array of another form")
         _, shape, kind, fortran, raw = state
-        self.values = _filled(raw, kind, shape, "F" if fortran else "C")
+        self.state = (raw, kind, shape, "F" if fortran else "C")
+
+    def values(self) -> Any:
+        if len(self.state) != 4:
+            raise pickle.UnpicklingError("an array without its values")
+        return _filled(*self.state)
 
 
 class _Scalar:
     """A stand-in for a number of numpy's."""
 
     def __init__(self, kind: object, raw: object = b"") -> None:
-        self.values = _filled(raw, kind, (), "C")[()]
+        self.state = (raw, kind, (), "C")
+
+    def values(self) -> Any:
+        return _filled(*self.state)[()]
 
 
 class _Call:
@@ -73,7 +83,7 @@ class _Call:
         raise pickle.UnpicklingError("it changes what it names")
 
 
-def _filled(raw: object, kind: object, shape: object, order: str) -> npt.NDArray[Any]:
+def _filled(raw: object, kind: object, shape: object, order: object) -> npt.NDArray[Any]:
     if not isinstance(kind, _Type) or not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise pickle.UnpicklingError("an array of another form")
     if kind.type.hasobject:
@@ -81,12 +91,12 @@ def _filled(raw: object, kind: object, shape: object, order: str) -> npt.NDArray
             raise pickle.UnpicklingError("an array of objects that is no list")
         flat = np.empty(len(raw), object)
         flat[:] = raw
-        return flat.reshape(shape, order=order)  # type: ignore[call-overload,no-any-return]
+        return flat.reshape(shape, order="F" if order == "F" else "C")
     if isinstance(raw, str):  # Python 2 wrote bytes as text
         raw = raw.encode("latin-1")
     if not isinstance(raw, bytes | bytearray):
         raise pickle.UnpicklingError("an array without its bytes")
-    return np.frombuffer(bytes(raw), kind.type).reshape(shape, order=order)  # type: ignore[call-overload,no-any-return]
+    return np.frombuffer(bytes(raw), kind.type).reshape(shape, order="F" if order == "F" else "C")
 
 
 def _rebuilt(*_: object) -> _Array:
@@ -94,9 +104,7 @@ def _rebuilt(*_: object) -> _Array:
 
 
 def _from_buffer(raw: object, kind: object, shape: object, order: object = "C") -> _Array:
-    made = _Array()
-    made.values = _filled(raw, kind, shape, "F" if order == "F" else "C")
-    return made
+    return _Array(raw, kind, shape, order)
 
 
 def _encoded(text: object, coding: object = "latin-1") -> bytes:
@@ -142,10 +150,54 @@ def load(path: Path) -> Any:
     ------
     InputError : damaged, or it names anything that could run code.
     """
+    return _guarded(path, lambda: _plain(_packed(path)))
+
+
+def read(path: Path) -> dict[Any, Any]:
+    """The dictionary that a pickle holds; arrays stay packed until `array` takes them out.
+
+    Raises
+    ------
+    InputError : damaged, it names anything that could run code, or it is no dictionary.
+    """
+    held = _guarded(path, lambda: _packed(path))
+    if not isinstance(held, dict):
+        raise InputError("holds no dictionary of arrays", where=str(path), fix="Get it from its makers again.")
+    return held
+
+
+def array(held: Mapping[Any, Any], *keys: str, where: str) -> npt.NDArray[Any]:
+    """The array of numbers under those keys of what `read` gave.
+
+    Raises
+    ------
+    InputError : it is not there, or it is no array of numbers.
+    """
+    at: Any = held
+    for key in keys:
+        if not isinstance(at, Mapping) or key not in at:
+            raise InputError(f"has no {'.'.join(keys)}", where=where, fix="Get the file again.")
+        at = at[key]
     try:
-        with path.open("rb") as file:
-            told = _Reader(file, encoding="latin-1").load()
-        return _plain(told)
+        values = np.asarray(_plain(at))
+    except Exception as error:
+        what = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"its {'.'.join(keys)} cannot be read ({what})", where=where, fix="Get the file again."
+        ) from error
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"its {'.'.join(keys)} is no array of numbers", where=where, fix="Get the file again.")
+    return values
+
+
+def _packed(path: Path) -> Any:
+    with path.open("rb") as file:
+        return _Reader(file, encoding="latin-1").load()
+
+
+def _guarded(path: Path, made: Callable[[], Any]) -> Any:
+    try:
+        return made()
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror or error})", where=str(path)) from error
     except Exception as error:
@@ -160,7 +212,7 @@ def _plain(told: Any, depth: int = 0) -> Any:
     if depth > 20:
         raise pickle.UnpicklingError("it is nested deeper than data are")
     if isinstance(told, _Array | _Scalar):
-        values = told.values
+        values = told.values()
         if isinstance(values, np.ndarray) and values.dtype == object:
             flat = values.ravel()
             for i, v in enumerate(flat):
@@ -176,44 +228,21 @@ def _plain(told: Any, depth: int = 0) -> Any:
     raise pickle.UnpicklingError(f"it holds a {type(told).__name__}")
 
 
-def array(held: Mapping[Any, Any], *keys: str, where: str) -> npt.NDArray[Any]:
-    """The array under those keys, ``(n,)`` or ``(n, channels)``.
-
-    Raises
-    ------
-    InputError : it is not there, or it is no array of numbers.
-    """
-    at: Any = held
-    for key in keys:
-        if not isinstance(at, Mapping) or key not in at:
-            raise InputError(f"has no {'.'.join(keys)}", where=where, fix="Get the file again.")
-        at = at[key]
-    try:
-        values = np.asarray(at, float) if isinstance(at, list) else at
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
-            raise ValueError(f"a {type(at).__name__}")
-        return values
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"its {'.'.join(keys)} is no array of numbers ({error})", where=where, fix="Get the file again."
-        ) from error
-
-
 def write(held: Mapping[str, Any]) -> bytes:
     """A pickle as Python 2 with numpy 1 wrote it (protocol 2, text of bytes): for generated twins.
 
     ``held`` may hold dictionaries, text and arrays of float64, float32 or int32.
     """
-    return b"\x80\x02" + _packed(held) + b"."
+    return b"\x80\x02" + _written(held) + b"."
 
 
 def _text(octets: bytes) -> bytes:
     return b"U" + bytes([len(octets)]) + octets if len(octets) < 256 else b"T" + struct.pack("<i", len(octets)) + octets
 
 
-def _packed(value: Any) -> bytes:
+def _written(value: Any) -> bytes:
     if isinstance(value, Mapping):
-        return b"}(" + b"".join(_packed(k) + _packed(v) for k, v in value.items()) + b"u"
+        return b"}(" + b"".join(_written(k) + _written(v) for k, v in value.items()) + b"u"
     if isinstance(value, str):
         return _text(value.encode("latin-1"))
     if isinstance(value, (int, np.integer)):
@@ -222,7 +251,7 @@ def _packed(value: Any) -> bytes:
     kind = f"{values.dtype.kind}{values.dtype.itemsize}".encode()
     dtype = b"cnumpy\ndtype\n(" + _text(kind) + b"K\x00K\x01tR(K\x03" + _text(b"<") + b"NNNJ\xff\xff\xff\xffJ"
     dtype += b"\xff\xff\xff\xffK\x00tb"
-    shape = b"(" + b"".join(_packed(n) for n in values.shape) + b"t"
+    shape = b"(" + b"".join(_written(n) for n in values.shape) + b"t"
     made = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + _text(b"b") + b"tR"
     raw = values.astype(values.dtype.newbyteorder("<")).tobytes()
     return made + b"(K\x01" + shape + dtype + b"\x89" + b"T" + struct.pack("<i", len(raw)) + raw + b"tb"

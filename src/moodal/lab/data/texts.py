@@ -19,8 +19,12 @@ from .labels import Labels
 
 __all__ = ["DUPLICATES", "content_of", "duplicates_dropped", "lines", "sentences", "several"]
 
-#: What may be done with a text of a held-out part that also stands in training.
-DUPLICATES = ("keep", "drop")
+#: What may be done with content that stands in the set several times.
+DUPLICATES: dict[str, str] = {
+    "keep": "nothing: a protocol that deals copies to both sides refuses to",
+    "drop": "examples of an earlier part whose content a later part of the official split holds are left out",
+    "once": "each content is kept once, in the latest part that holds it: every way to split is then possible",
+}
 
 
 def content_of(text: str) -> str:
@@ -85,12 +89,11 @@ def sentences(
 ) -> Dataset:
     """A set of sentences: an index whose ``text`` makers of features read; no features of its own.
 
-    ``duplicates="drop"`` leaves out of training (and of validation) every text that a later part holds too, because a
-    protocol refuses a split with the same text on both sides.
+    ``duplicates`` is one of `DUPLICATES`: protocols refuse a split with the same text on both sides.
 
     Raises
     ------
-    UsageError : another word for ``duplicates``.
+    UsageError : another word for it.
     """
     content = [content_of(t) for t in columns["text"]]
     index = Index.build(name, {**columns, "content": content}, labels, terms=terms, notices=notices)
@@ -98,22 +101,26 @@ def sentences(
 
 
 def duplicates_dropped(data: Dataset, duplicates: str) -> Dataset:
-    """With ``drop``, without those examples of an earlier part whose content a later part holds; a notice counts them.
+    """The data set after one of `DUPLICATES`; a notice counts what is left out.
 
     Raises
     ------
-    UsageError : neither ``keep`` nor ``drop``.
+    UsageError : none of them.
     """
     if duplicates not in DUPLICATES:
         raise UsageError(f"duplicates is {duplicates!r}", where=data.index.name, fix=f"Known: {', '.join(DUPLICATES)}.")
     held: set[str] = set()
     keep = np.ones(len(data), bool)
-    for part in ("test", "validation", "train") if duplicates == "drop" else ():
-        rows = np.flatnonzero(data.index["split"] == part)
-        keep[rows] = [c not in held for c in data.index["content"][rows]]
-        held.update(data.index["content"][rows])
+    for part in ("test", "validation", "train", "") if duplicates != "keep" else ():
+        fresh: set[str] = set()
+        for row in np.flatnonzero(data.index["split"] == part):
+            content = data.index["content"][row]
+            keep[row] = content not in held and not (duplicates == "once" and content in fresh)
+            fresh.add(content)
+        held |= fresh
     if keep.all():
         return data
     kept = data.take(keep)
-    gone = f"{int((~keep).sum())} examples are left out because a later part of the split holds the same content"
+    why = "a later part of the split holds the same content" if duplicates == "drop" else "others have the same content"
+    gone = f"{int((~keep).sum())} examples are left out because {why}"
     return replace(kept, index=replace(kept.index, notices=(*kept.index.notices, gone)))

@@ -78,21 +78,21 @@ def movie(seed: int, container: str = "mp4", sound: bool = True) -> bytes:
     out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
         picture = file.add_stream("mpeg4" if container == "mp4" else "flv", rate=25)
-        picture.width = picture.height = 32  # type: ignore[union-attr]
-        picture.pix_fmt = "yuv420p"  # type: ignore[union-attr]
+        picture.width = picture.height = 32
+        picture.pix_fmt = "yuv420p"
         voice = file.add_stream("aac" if container == "mp4" else "libmp3lame", rate=44_100) if sound else None
         grey = rng.integers(40, 200)
         for k in range(5):
             pixels = np.full((32, 32, 3), min(255, grey + 5 * k), np.uint8)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            file.mux(picture.encode(frame))  # type: ignore[union-attr]
-        file.mux(picture.encode(None))  # type: ignore[union-attr]
+            file.mux(picture.encode(frame))
+        file.mux(picture.encode(None))
         if voice is not None:
             t = np.arange(8820) / 44_100
             wave_ = (0.3 * np.sin(2 * np.pi * rng.uniform(100, 400) * t)).astype(np.float32)
             for start in range(0, len(wave_), 1024):
                 chunk = av.AudioFrame.from_ndarray(wave_[None, start : start + 1024], format="fltp", layout="mono")
                 chunk.sample_rate, chunk.pts = 44_100, start
-                file.mux(voice.encode(chunk))  # type: ignore[union-attr]
-            file.mux(voice.encode(None))  # type: ignore[union-attr]
+                file.mux(voice.encode(chunk))
+            file.mux(voice.encode(None))
     return out.getvalue()

@@ -8,7 +8,7 @@ not fit at the end of a stretch is left out, and a stream that does not cover a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -118,8 +118,11 @@ class Windowed:
     def add(self, streams: Mapping[str, Channels], start_s: float, end_s: float, **told: Any) -> int:
         """Cut the stretch ``[start_s, end_s)``, and say how many windows it gave.
 
-        ``told`` holds ``trial`` and whatever else all its windows share. A window that no stream covers is none.
+        ``told`` holds ``trial`` and whatever else all its windows share. A window that no stream covers is none. Whole
+        stretches are cut to the span that is common to their streams; one that has less than half of it is absent.
         """
+        if self.window_s is None:
+            start_s, end_s = _common(streams.values(), start_s, end_s)
         length = end_s - start_s if self.window_s is None else self.window_s
         begins = np.array([start_s]) if self.hop_s is None else starts(start_s, end_s, length, self.hop_s)
         kept = 0
@@ -178,6 +181,13 @@ class Windowed:
         return Dataset(index, features)
 
 
+def _common(streams: Iterable[Channels], start_s: float, end_s: float) -> tuple[float, float]:
+    """The part of a stretch that every stream covers which covers half of it: devices stop some samples apart."""
+    spans = [(max(start_s, c.start_s), min(end_s, c.end_s)) for c in streams]
+    kept = [(a, b) for a, b in spans if 2 * (b - a) >= end_s - start_s]
+    return (max(a for a, _ in kept), min(b for _, b in kept)) if kept else (start_s, end_s)
+
+
 def _absent(feature: Feature, width: int) -> Feature:
     """A modality that no recording has keeps its width."""
     return replace(feature, values=np.zeros((0, width), np.float32))
@@ -219,9 +229,9 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
 class WindowsTruth(Truth):
     """What a twin of signals holds beside its labels: start of each window, s, and the samples that were written.
 
-    ``samples`` has by modality one array ``(steps, channels)`` a window, in the order of ``clips``; a modality is left
-    out where the reader filters it.
+    ``samples`` has by modality one array ``(steps, channels)`` a window (None: absent), in the order of ``clips``; a
+    modality is left out where the reader filters it.
     """
 
     starts: Sequence[float] = ()
-    samples: Mapping[str, Sequence[npt.NDArray[Any]]] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[npt.NDArray[Any] | None]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ known.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +223,7 @@ def generate(root: Path, seed: int = 0) -> WindowsTruth:
         return "row 3"
 
     anxiety = ["" if np.isnan(s) else ANXIETY[int(s >= 50)] for (s,) in suds]
-    labels = {"suds": suds, "anxiety": anxiety, "phase": [c.split("-")[1] for c in clips]}
+    labels: dict[str, Sequence[Any]] = {"suds": suds, "anxiety": anxiety, "phase": [c.split("-")[1] for c in clips]}
     return WindowsTruth(
         clips, [c.partition("-")[0] for c in clips], [""] * len(clips), labels, parts=[_DETAILS], tables=[_DETAILS],
         spoil=spoil, modalities={"ecg": 1, "eda": 1}, settings={"window_s": 5.0}, starts=begins, samples=samples,

@@ -84,7 +84,7 @@ def read(root: Path | str | None = None, media: str = "audio") -> Dataset:
     labels = {"av_votes": Labels("distribution", CLASSES, shares["av"], source=tuple(map(_spelt, votes)))}
     kept = ("trial", "stimulus", "text", "sex", "age", "level", "language")
     lost = sum(not row["recording"] for row in told)
-    notices = [f"{lost} of {len(told)} clips have no {media} here"] if lost else []
+    notices = [f"{lost} of {len(told)} clips have no {media} here"] if lost and not compact else []
     told = [
         row
         | {"subject": row["actor"], "text": _SENTENCES.get(row["sentence"], row["sentence"]), "language": "en"}

@@ -42,7 +42,8 @@ _PARTS = {"train": "train", "dev": "validation", "test": "test"}
 def read(root: Path | str | None = None, *, duplicates: str = "keep") -> Dataset:
     """All sentences; labels ``vad`` (both perspectives), ``reader`` and ``writer`` (where their files are there).
 
-    Columns beside the standard ones: ``document``, ``category``. ``duplicates`` as in the other sets of sentences.
+    Columns beside the standard ones: ``document``, ``category``. ``duplicates``: what is done with
+    sentences that stand there several times (`moodal.lab.data.texts.DUPLICATES`).
 
     Raises
     ------

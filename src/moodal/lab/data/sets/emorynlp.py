@@ -25,7 +25,7 @@ SPEC = SetSpec(
     title="EmoryNLP",
     modalities=("text", "audio", "video"),
     labels=("emotion", "ekman8"),
-    licence="no terms stated for the tables; words and films belong to a television series: research only",
+    licence="terms of the tables not found; words and films belong to a television series: research only",
     commercial="no",
     where="git clone https://github.com/declare-lab/MELD (data/emorynlp); the films are linked in its README.",
     layout="emorynlp_train_final.csv, _dev_, _test_; emorynlp_train_splits, …: sea1_ep2_sc3_utt4.mp4",
@@ -109,7 +109,8 @@ def _speakers(text: str, where: str, row: int) -> str:
 def generate(root: Path, seed: int = 0) -> Truth:
     """Three parts of two scenes each."""
     rng = np.random.default_rng(seed)
-    clips, subjects, splits, emotions = [], [], [], []
+    clips: list[str] = []
+    subjects, splits, emotions = [], [], []
     for k, (split, short) in enumerate(_PARTS.items()):
         table = []
         for scene in (1, 2):

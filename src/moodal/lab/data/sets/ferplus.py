@@ -49,6 +49,8 @@ def read(root: Path | str | None = None, *, pixels: bool = False, duplicates: st
     eight, the first in `moodal.core.scheme.EKMAN8` of a tie), ``majority`` (the same where more than half of all votes
     agree, else not labelled). Faces without a vote for an emotion, or that the votes call no face, are left out.
 
+    ``duplicates``: what is done with pictures that stand there several times (`moodal.lab.data.texts.DUPLICATES`).
+
     Raises
     ------
     InputError : a part is not there or cannot be read.

@@ -34,7 +34,7 @@ _COMPACT = {"goemotions_train.csv.gz": "train", "goemotions_dev.csv.gz": "valida
 def read(root: Path | str | None = None, *, duplicates: str = "keep") -> Dataset:
     """All comments, the official parts in ``split``; label ``emotions`` (several of 28).
 
-    ``duplicates="drop"``: comments of a part that a later part repeats word for word are left out.
+    ``duplicates``: what is done with comments that stand there several times (`moodal.lab.data.texts.DUPLICATES`).
 
     Raises
     ------

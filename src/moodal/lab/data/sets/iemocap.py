@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ SPEC = SetSpec(
     where="ask for it at https://sail.usc.edu/iemocap/ (a signed form; answers take days).",
     layout="Session1 … Session5, each with dialog/EmoEvaluation/*.txt, dialog/transcriptions/*.txt, "
     "sentences/wav/DIALOG/UTTERANCE.wav",
-    source="Busso et al. 2008, Language Resources and Evaluation 42; layout and counts: the release's README",
+    source="Busso et al. 2008, Language Resources and Evaluation 42; layout: the README of the release",
 )
 
 #: Codes of the files' majority label.
@@ -239,7 +240,7 @@ def generate(root: Path, seed: int = 0) -> Truth:
         write(file, file.read_text(encoding="latin-1").replace("\tneu\t", "\tjoy\t", 1))
         return "line 3 is labelled 'joy'"
 
-    labels = {"emotion": emotions, "ekman8": [EKMAN8.get(e, "") for e in emotions]}
+    labels: dict[str, Sequence[Any]] = {"emotion": emotions, "ekman8": [EKMAN8.get(e, "") for e in emotions]}
     labels |= {"votes": votes, "dimensions": dimensions}
     return Truth(
         clips, subjects, [""] * len(clips), labels,

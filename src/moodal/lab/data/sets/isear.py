@@ -34,9 +34,10 @@ _COLUMNS = {"respondent": "ID", "country_code": "COUN", "sex": "SEX", "age": "AG
             "intensity": "INTS", "duration": "LONG", "when": "WHEN", "text": "SIT"}  # fmt: skip
 
 
-def read(root: Path | str | None = None, *, unanswered: bool = False) -> Dataset:
+def read(root: Path | str | None = None, *, unanswered: bool = False, duplicates: str = "keep") -> Dataset:
     """All reports; label ``emotion``. Answers that are none (``[No response.]``) are left out unless ``unanswered``.
 
+    ``duplicates``: what is done with texts that stand there several times (`moodal.lab.data.texts.DUPLICATES`).
     Each respondent (column ``subject``) reports about seven times. Columns beside the standard ones:
     ``country_code``, ``sex_code``, ``age``, ``intensity``, ``duration``, ``when`` (codes of the questionnaire).
 
@@ -73,7 +74,7 @@ def read(root: Path | str | None = None, *, unanswered: bool = False) -> Dataset
         **{c: [told[i][c] for i in kept] for c in ("country_code", "age", "intensity", "duration", "when")},
     }
     labels = {"emotion": emotions.take(np.array(kept))}
-    return sentences(SPEC.name, columns, labels, terms=SPEC.licence, notices=notices)
+    return sentences(SPEC.name, columns, labels, terms=SPEC.licence, duplicates=duplicates, notices=notices)
 
 
 def _official(path: Path) -> list[dict[str, str]]:

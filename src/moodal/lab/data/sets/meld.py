@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -152,9 +153,9 @@ def _embedded(data: Dataset, path: Path) -> Dataset:
         raise lacking(SPEC, f"its embeddings ({file.name})", path)
     with arrays(file) as stored:
         keys = ("Dialogue_ID", "Utterance_ID", "audio_w2v2", "text_roberta")
-        if lost := [k for k in keys if k not in stored.files]:
-            raise InputError(f"has no array {', '.join(lost)}", where=str(file), fix="Get the file again.")
         dialogues, turns, audio, text = (stored[k] for k in keys)
+    if len({len(dialogues), len(turns), len(audio), len(text)}) > 1:
+        raise InputError("has arrays of different lengths", where=str(file), fix="Get the file again.")
     place = {f"validation-dia{d}-utt{t}": i for i, (d, t) in enumerate(zip(dialogues, turns, strict=True))}
     kept = np.array([i for i, clip in enumerate(data.index["clip"]) if clip in place], np.int64)
     data = data.take(kept)
@@ -173,9 +174,10 @@ def generate(root: Path, seed: int = 0) -> Truth:
     rng = np.random.default_rng(seed)
     people = ("Monica", "Ross", "Phoebe", "Waitress")
     sentiment_of = {"neutral": "neutral", "joy": "positive"}
-    clips, subjects, splits, emotions, sentiments = [], [], [], [], []
+    clips: list[str] = []
+    subjects, splits, emotions, sentiments = [], [], [], []
     for split, (short, folder) in _PARTS.items():
-        table = []
+        table: list[tuple[Any, ...]] = []
         for dialogue in range(3 if split == "train" else 2):
             clock = 60.0 * (dialogue + 1)
             for turn in range(4 + dialogue):

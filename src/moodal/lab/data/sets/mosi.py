@@ -71,10 +71,10 @@ def _compact(path: Path, part: str) -> Dataset:
     told = rows(table, ("utterance", "video", "clip", "label", "text"))
     keys = ["audio", *(("text_cnn", "video_cnn") if part == "learned" else ())]
     with arrays(file) as stored:
-        if lost := [k for k in ("utterance", *keys) if k not in stored.files]:
-            raise InputError(f"has no array {', '.join(lost)}", where=str(file), fix="Get the file again.")
         place = {str(u): i for i, u in enumerate(stored["utterance"])}
         values = {k: np.asarray(stored[k], np.float32) for k in keys}
+    if any(len(v) != len(place) for v in values.values()):
+        raise InputError("has arrays of different lengths", where=str(file), fix="Get the file again.")
     for i, row in enumerate(told):
         if row["utterance"] not in place or row["label"] not in ("0", "1"):
             raise InputError(f"row {i + 1}: label {row['label']!r} or utterance {row['utterance']!r} is not known",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -143,7 +145,11 @@ def generate(root: Path, seed: int = 0) -> Truth:
         write(file, file.read_text(encoding="utf-8").replace("_0002_0001.wav,N", "_0002_0001.wav,Z"))
         return "row 5: EmoClass 'Z'"
 
-    labels = {"emotion": emotions, "ekman8": [EKMAN8.get(e, "") for e in emotions], "dimensions": ratings}
+    labels: dict[str, Sequence[Any]] = {
+        "emotion": emotions,
+        "ekman8": [EKMAN8.get(e, "") for e in emotions],
+        "dimensions": ratings,
+    }
     return Truth(
         clips, subjects, splits, labels, parts=["Labels/labels_consensus.csv", "Audios"],
         tables=["Labels/labels_consensus.csv"], spoil=spoil,

@@ -41,6 +41,7 @@ EKMAN8 = {
     "neutral": "neutral", "happy": "happiness", "sad": "sadness", "angry": "anger", "fearful": "fear",
     "disgust": "disgust", "surprised": "surprise",
 }  # fmt: skip
+_ACTORS = {f"{a:02d}" for a in range(1, 25)}
 _SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 _NAME = re.compile(
     r"(?P<modality>0[123])-(?P<channel>0[12])-(?P<emotion>\d\d)-(?P<intensity>0[12])-(?P<sentence>0[12])"
@@ -74,7 +75,11 @@ def read(root: Path | str | None = None, part: str = "speech") -> Dataset:
         pattern = f"Actor_*/{begin}-*{ending}"
         told = [_official(f) for f in files_named(SPEC, path, pattern, f"Actor_01 … with {begin}-*{ending}")]
     told = [row | {"stimulus": row["text"], "subject": row["actor"], "language": "en"} for row in told]
-    return speech(SPEC, told, CLASSES, EKMAN8, _KEPT, where=path / "index.csv" if compact else path)
+    # Actor 18 sang nothing.
+    gone = sorted(_ACTORS - {row["actor"] for row in told} - ({"18"} if part == "song" else set()))
+    notices = [f"actors {', '.join(gone)} are not here"] if gone and not compact else []
+    where = path / "index.csv" if compact else path
+    return speech(SPEC, told, CLASSES, EKMAN8, _KEPT, where=where, notices=notices)
 
 
 def _same_trial(row: dict[str, str]) -> dict[str, str]:

@@ -71,9 +71,6 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
     notices: list[str] = []
     for subject, file, streams, stretches in _compact(path) if compact else _official(path, notices):
         for k, (start, end, task) in enumerate(stretches):
-            end = min(end, max((c.end_s for c in streams.values()), default=end))
-            if end <= start:
-                continue
             told = TASKS[task] if task >= 0 else "task"
             collected.add(
                 streams, start, end, trial=f"{subject}-{k + 1}-{told}", recording=file, subject=subject,

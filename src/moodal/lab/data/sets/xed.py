@@ -40,11 +40,16 @@ Row = tuple[str, str, str, str, str]
 
 
 def read(
-    root: Path | str | None = None, *, languages: Sequence[str] = (), kinds: Sequence[str] = ()
-) -> Dataset:  # fmt: skip
+    root: Path | str | None = None,
+    *,
+    languages: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    duplicates: str = "keep",
+) -> Dataset:
     """All lines, or those of some ``languages`` (en, fi, de …) and ``kinds`` (annotated, neutral, projected).
 
     Label ``emotions``: several of nine. Columns beside the standard ones: ``language``, ``kind``. No official split.
+    ``duplicates``: what is done with lines that stand there several times (`moodal.lab.data.texts.DUPLICATES`).
 
     Raises
     ------
@@ -74,7 +79,7 @@ def read(
         counts[name] = counts.get(name, 0) + 1
         clips.append(f"{name}-{counts[name]:05d}")
     columns = {"clip": clips, "text": texts, "language": language, "kind": kind}
-    return sentences(SPEC.name, columns, {"emotions": labels}, terms=SPEC.licence)
+    return sentences(SPEC.name, columns, {"emotions": labels}, terms=SPEC.licence, duplicates=duplicates)
 
 
 def _compact(path: Path) -> Iterator[Row]:
