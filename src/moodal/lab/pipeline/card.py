@@ -55,7 +55,7 @@ class Card:
         """
         for row in self.told["estimates"]:
             if row["name"] == estimate:
-                return row  # type: ignore[no-any-return]
+                return row
         known = ", ".join(r["name"] for r in self.told["estimates"])
         raise UsageError(f"has no estimate {estimate!r}", where=self.told["name"], fix=f"It has: {known}.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moodal.core import registry
 from moodal.core.errors import UsageError
 from moodal.core.stream import SIGNAL_KINDS
 from moodal.media.units import unit_of
@@ -43,6 +44,7 @@ def check(pipeline: Pipeline) -> None:
         check_settings(uses[node.id], node.settings, f"{where}, {node.told}")
         _sense(node, f"{where}, {node.told}")
     _units(pipeline, where)
+    _one_window(pipeline, where)
     check_split(pipeline.parts.get("split"), where)
 
 
@@ -117,6 +119,13 @@ def _ports(node: Node, use: Use, ids: dict[str, Node], where: str) -> None:
             raise UsageError(
                 f"node {node.told} needs {kind}, and takes it from nowhere", where=where, fix=f"Add a {by} before it."
             )
+    if node.use in registry.names("models"):
+        for i in node.inputs:
+            if ids[i].stage == "select":
+                raise UsageError(
+                    f"node {node.told} takes each extract as a modality of its own, but {ids[i].told} joins them",
+                    where=where, fix=f"Let {node.id} take from the extracts.",
+                )  # fmt: skip
     for kind, most in (("Target", 1), ("Windows", 1)):
         if given.count(kind) > most:
             both = [i for i, k in zip(node.inputs, given, strict=True) if k == kind]
@@ -204,6 +213,17 @@ def _sense(node: Node, where: str) -> None:
         raise UsageError('scope = "baseline-phase" and phase go together', where=where, fix='Say phase = "baseline".')
     if node.use == "phases" and not s["phases"]:
         raise UsageError("phases is empty", where=where, fix="Name phases and their classes.")
+
+
+def _one_window(pipeline: Pipeline, where: str) -> None:
+    """Branches join by window, so an estimate rests on one plan of windows."""
+    for node in pipeline.of("estimate"):
+        plans = [n for n in pipeline.upstream(node.id) if n.stage == "window"]
+        if len(plans) > 1:
+            raise UsageError(
+                f"node {node.told} joins the windows of {plans[0].told} and of {plans[1].told}", where=where,
+                fix="Let both branches take from one window node.",
+            )  # fmt: skip
 
 
 def _units(pipeline: Pipeline, where: str) -> None:

@@ -64,7 +64,7 @@ def function_named(use: str) -> Callable[..., Any]:
         raise UsageError(f"no function {use} ({error})", fix="Is its folder on PYTHONPATH?") from error
     if not callable(found):
         raise UsageError(f"{use} is no function")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def name_of(function: Callable[..., Any], stage: str) -> str:

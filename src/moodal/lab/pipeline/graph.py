@@ -14,6 +14,8 @@ from .functions import name_of
 from .uses import PORTS, STAGES
 
 if TYPE_CHECKING:
+    from moodal.lab.bench.report import Report
+
     from .card import Card
     from .saved import SavedPipeline
 
@@ -195,6 +197,12 @@ class Pipeline:
         from .run import evaluate
 
         return evaluate(self, root, **options)
+
+    def report(self, root: Path | str | None = None, **options: Any) -> Report:
+        """The bench's report of it: any-subset card, paired tests, fairness. See `moodal.lab.pipeline.run.report`."""
+        from .run import report
+
+        return report(self, root, **options)
 
     def fit(self, root: Path | str | None = None, **options: Any) -> SavedPipeline:
         """Learn from everything; the result predicts files and live streams, and saves without a pickle."""

@@ -119,7 +119,7 @@ def _root_of(root: Any, source: Node) -> Path | str | None:
     if isinstance(root, Mapping):
         if source.id not in root:
             raise UsageError(f"no folder was named for {source.id}", fix=f"Folders were named for: {', '.join(root)}.")
-        return root[source.id]  # type: ignore[no-any-return]
+        return root[source.id]
     return None if root is None else Path(root)
 
 
@@ -210,7 +210,7 @@ def _of_group(function: Any, group: Any, node: Node, window: Window, least: floa
     if group.least_hz and (signal.rate_hz is None or signal.rate_hz < group.least_hz or signal.times is not None):
         raise Withheld("unreadable")
     with np.errstate(invalid="ignore", divide="ignore"):
-        return function(signal, **{k: v for k, v in node.settings.items() if k != "stream"})  # type: ignore[no-any-return]
+        return function(signal, **{k: v for k, v in node.settings.items() if k != "stream"})
 
 
 def _holes(values: Sequence[Mapping[str, float]]) -> dict[str, int]:

@@ -34,7 +34,7 @@ def preprocess(node: Node, raw: Raw) -> Raw:
     """
     if node.use not in _WHOLE:
         function = function_named(node.use) if isinstance(node.use, str) else node.use
-        return function(raw, **node.settings)  # type: ignore[no-any-return]
+        return function(raw, **node.settings)
     of = node.settings.get("of")
     signals = {
         n: _WHOLE[str(node.use)](node, s) if not of or n in of or s.kind in of else s for n, s in raw.signals.items()

@@ -20,8 +20,8 @@ __all__ = ["propose"]
 #: How folders of people are often named, the most telling first.
 PATTERNS = (
     "{subject}/{subject}_{phase}_{signal}", "{subject}/{phase}_{signal}", "{subject}/{session}/{phase}_{signal}",
-    "{subject}_{phase}_{signal}", "{subject}/{signal}", "{subject}/{session}", "{subject}/{phase}", "{subject}_{signal}",
-    "{subject}_{phase}", "{subject}",
+    "{subject}_{phase}_{signal}", "{subject}/{signal}", "{subject}/{session}", "{subject}/{phase}",
+    "{subject}_{signal}", "{subject}_{phase}", "{subject}",
 )  # fmt: skip
 #: What in a folder tells a data set.
 _SETS = (("wesad", "S*/S*.pkl"), ("apd", "participants_details.csv"), ("eegmat", "Subject*_1.edf"))

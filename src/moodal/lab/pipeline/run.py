@@ -11,12 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moodal.core import registry
 from moodal.core.errors import InputError, UsageError
+from moodal.lab.bench.learners import learner as named_learner
 from moodal.lab.bench.protocols import Fold, Protocol
+from moodal.lab.bench.report import Report
+from moodal.lab.bench.results import code
+from moodal.lab.bench.run import Entry
+from moodal.lab.bench.run import run as bench_run
 from moodal.lab.data.cache import Cache, key_of
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
-from moodal.lab.data.learner import Prediction
+from moodal.lab.data.learner import Learner, Prediction
 
 from .card import Card, card_of
 from .check import check
@@ -25,7 +31,7 @@ from .learn import Chain
 from .prepare import Prepared, code_version, prepare
 from .splits import protocol_of
 
-__all__ = ["Run", "evaluate", "evaluate_prepared"]
+__all__ = ["Run", "evaluate", "evaluate_prepared", "report"]
 
 Progress = Callable[[str, float], None]
 
@@ -135,12 +141,13 @@ def _run(
     data = Dataset(index, data.features)
     protocol = protocol_of(pipeline.parts.get("split"), index)
     folds = protocol.split(data)
-    chain = Chain.of(pipeline, node.id)
+    chain = learner_of(pipeline, node)
     seeds = tuple(seeds or node.settings.get("seeds", (0,)))
     width = len(labels.names)
     scores = np.full((len(seeds), len(data), width), np.nan)
     withheld = np.zeros((len(seeds), len(data)), bool)
     told: list[dict[str, Any]] = []
+    named = all(isinstance(n.use, str) for n in pipeline.upstream(node.id) if n.stage in ("select", "estimate"))
     fingerprint = key_of(data.fingerprint(), labels.values.tobytes().hex(), labels.names) if cache else ""
     for f, fold in enumerate(folds):
         train, test = data.take(fold.train), data.take(fold.test)
@@ -156,7 +163,7 @@ def _run(
                 except InputError as error:
                     raise InputError(error.what, where=f"{node.told}, fold {fold.name}", fix=error.fix) from error
                 made = fitted.predict(test.sealed())
-                importance = fitted.told.get("importance", {})
+                importance = fitted.told.get("importance", {}) if isinstance(chain, Chain) else {}
                 return {
                     "scores": made.scores, "withheld": made.withheld,
                     "names": np.array(list(importance), str), "weights": np.array(list(importance.values()), float),
@@ -164,18 +171,48 @@ def _run(
 
             settings = {**chain.settings(), "seed": seed}
             whole = (fold.name, fold.train.tolist(), fold.validation.tolist(), fold.test.tolist())
-            named = all(isinstance(n.use, str) for n in chain.nodes)
-            made = (
-                cache.arrays(key_of("fit", code_version(), settings, fingerprint, whole), fit)
-                if cache and named
-                else fit()
-            )
+            key = key_of("fit", code(), code_version(), settings, fingerprint, whole)
+            made = cache.arrays(key, fit) if cache and named else fit()
             scores[s, fold.test], withheld[s, fold.test] = made["scores"], made["withheld"]
             told.append({"fold": fold.name, "seed": seed, "importance": dict(zip(
                 made["names"].tolist(), made["weights"].tolist(), strict=True))})  # fmt: skip
     tested = np.unique(np.concatenate([f.test for f in folds]))
     predictions = [Prediction(a[tested], b[tested]) for a, b in zip(scores, withheld, strict=True)]
     return Run(node, name, labels, data, protocol, folds, predictions, tested, told, seeds, time.perf_counter() - began)
+
+
+def learner_of(pipeline: Pipeline, node: Node) -> Learner:
+    """The learner of an estimate node: a chain of steps and an estimator, or a fusion model fed with the extracts."""
+    if isinstance(node.use, str) and node.use in registry.names("models"):
+        settings = {k: v for k, v in node.settings.items() if k != "seeds"}
+        return named_learner(node.use, settings, name=node.id)
+    return Chain.of(pipeline, node.id)
+
+
+def report(pipeline: Pipeline, root: Path | str | None = None, *, label: str = "", **options: Any) -> Report:
+    """The same pipeline by `moodal.lab.bench.run.run`: paired tests, the any-subset card, fairness rows, a page.
+
+    ``label`` names one label node (the only one, for ``""``); ``options`` are those of the bench.
+
+    Raises
+    ------
+    UsageError, InputError, LeakageError : as `evaluate`.
+    """
+    check(pipeline)
+    prepared = prepare(pipeline, root, cache=options.get("cache"))
+    nodes = [n for n in pipeline.of("estimate") if n.use != "vote" and label in ("", *n.inputs)]
+    if not nodes:
+        raise UsageError(f"estimates no label {label!r}", where=pipeline.name, fix="See its label nodes.")
+    parts = [_data_of(pipeline, n, prepared) for n in nodes]
+    data, labels, name = parts[0]
+    if any(p[2] != name for p in parts):
+        raise UsageError("has several labels", where=pipeline.name, fix="Name one: label = ...")
+    every = {m: f for d, _, _ in parts for m, f in d.features.items()}
+    data = Dataset(data.index.with_labels(**{name: labels}), every)
+    entries = [Entry(n.id, learner_of(pipeline, n), tuple(p[0].features)) for n, p in zip(nodes, parts, strict=True)]
+    seeds = max((tuple(n.settings.get("seeds", (0,))) for n in nodes), key=len)
+    protocol = protocol_of(pipeline.parts.get("split"), data.index)
+    return bench_run(data, protocol, entries, label=name, seeds=seeds, name=pipeline.name, **options)
 
 
 def _voted(node: Node, members: Sequence[Run]) -> Run:

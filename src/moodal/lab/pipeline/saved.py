@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from moodal.core import registry
 from moodal.core.errors import ModelError, UsageError
 from moodal.formats.files import json_text, new_folder
 from moodal.lab.data.cache import Cache
@@ -237,6 +238,10 @@ def fit(
     for node in pipeline.of("estimate"):
         if node.use == "vote":
             continue
+        if node.use in registry.names("models"):
+            raise UsageError(
+                f"node {node.told} is no chain of steps", where=pipeline.name, fix="Train it: moodal train"
+            )
         data, labels, name = _data_of(pipeline, node, prepared)
         data = Dataset(data.index.with_labels(**{name: labels}), data.features)
         seed = int(node.settings.get("seeds", [0])[0])

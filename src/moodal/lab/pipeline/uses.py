@@ -142,7 +142,10 @@ def use_named(use: str, stage: str, where: str) -> Use:
         return Use(use, REGISTERED[use][0] if use in REGISTERED else stage, "a function of yours", open=True)
     if stage in ("acquire", "") and use in registry.names("sets"):
         return Use(use, "acquire", "a data set", _set_settings(use))
+    if stage in ("estimate", "") and use in registry.names("models"):
+        return Use(use, "estimate", "a fusion model of moodal.lab.models", _ESTIMATE, fitted=True, open=True)
     known = [n for n, u in USES.items() if not stage or u.stage == stage]
+    known += list(registry.names("models")) if stage in ("estimate", "") else []
     known += list(registry.names("sets")) if stage in ("acquire", "") else []
     close = nearest(use, known)
     shown = "See: moodal pipe features" if stage == "extract" else f"Known: {', '.join(known)}."
