@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-#: Phase → code of WESAD's label channel, seconds, heart rate, responses a minute, breaths a minute, size of EMG, warmth.
+#: Phase → code of WESAD's label channel, seconds; per minute: beats, skin responses, breaths; size of EMG; warming, °C.
 STATES = {
-    "baseline": (1, 150, 66.0, 2.0, 13.0, 8.0, 0.0),
-    "stress": (2, 120, 76.0, 5.0, 17.0, 12.0, -0.2),
-    "amusement": (3, 120, 69.0, 3.0, 15.0, 9.0, 0.1),
+    "baseline": (1, 150, 68.0, 2.5, 13.5, 8.0, 0.0),
+    "stress": (2, 120, 73.0, 4.0, 15.5, 9.0, -0.05),
+    "amusement": (3, 120, 70.0, 3.0, 14.5, 8.5, 0.05),
     "meditation": (4, 70, 62.0, 1.0, 9.0, 6.0, 0.1),
 }
 
@@ -56,12 +56,12 @@ def wesad(root: Path, people: int = 6, seed: int = 0, rate: int = 700) -> None:
             for on, length in ((code, seconds), (0, 4)):
                 n = length * rate
                 t = np.arange(n) / rate
-                chest["ECG"].append(ecg(rng, length, rate, heart + rest + rng.normal(0, 2)))
+                chest["ECG"].append(ecg(rng, length, rate, heart + rest + rng.normal(0, 4)))
                 chest["EDA"].append(eda(rng, length, rate, scr, tone))
-                chest["EMG"].append(muscle / 1000 * rng.normal(size=n))
-                wave = np.sin(2 * np.pi * (breath + rng.normal(0, 1)) / 60 * t) + 0.1 * np.sin(2 * np.pi * 0.05 * t)
+                chest["EMG"].append(muscle / 1000 * rng.lognormal(0, 0.2) * rng.normal(size=n))
+                wave = np.sin(2 * np.pi * (breath + rng.normal(0, 2)) / 60 * t) + 0.1 * np.sin(2 * np.pi * 0.05 * t)
                 chest["Resp"].append(3 * wave + 0.2 * rng.normal(size=n))
-                chest["Temp"].append(33.5 + warmth * t / max(length, 1) + 0.02 * rng.normal(size=n))
+                chest["Temp"].append(33.5 + (warmth + rng.normal(0, 0.1)) * t / length + 0.02 * rng.normal(size=n))
                 chest["ACC"].append(np.array([0.1, 0.2, 0.97]) + 0.01 * rng.normal(size=(n, 3)))
                 label.append(np.full(n, on, np.int32))
         whole = {n: np.concatenate(parts) for n, parts in chest.items()}
@@ -95,7 +95,7 @@ def apd(root: Path, people: int = 6, seed: int = 1) -> None:
             _, _, heart, scr, *_ = STATES[state]
             seconds = 150 if state == "baseline" else 120
             values = {
-                "ECG": (250, ecg(rng, seconds, 250, heart + rest + rng.normal(0, 3))),
+                "ECG": (250, ecg(rng, seconds, 250, heart + rest + rng.normal(0, 4))),
                 "EDA": (50, eda(rng, seconds, 50, scr, tone)),
             }
             for name, (rate, x) in values.items():

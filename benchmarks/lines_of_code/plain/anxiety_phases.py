@@ -1,8 +1,9 @@
-"""APD and WESAD, each within itself: calm against stressed, four models and their vote. Written with ordinary libraries."""
+"""APD and WESAD, each within itself: calm against stressed, four models and their vote. With ordinary libraries."""
 
 import json
 import pickle
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def read_wesad(root):
         chest, codes = held["signal"]["chest"], np.asarray(held["label"]).ravel()
         ecg, skin = np.ravel(chest["ECG"]), np.ravel(chest["EDA"])
         edges = np.r_[0, np.flatnonzero(np.diff(codes)) + 1, len(codes)]
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in pairwise(edges):
             if codes[a] in WESAD_CODES:
                 yield from rows(folder.name, WESAD_CODES[codes[a]], ecg[a:b], 700, skin[a:b], 700)
 

@@ -1,4 +1,4 @@
-"""EEGMAT: rest against mental arithmetic from EEG band powers and the heart, each person held out. Ordinary libraries."""
+"""EEGMAT: rest against arithmetic from EEG band powers and the heart, each person held out. With ordinary libraries."""
 
 import json
 import sys

@@ -1,8 +1,9 @@
-"""WESAD, chest: five signals, five models, two and three classes, each person held out. Written with ordinary libraries."""
+"""WESAD, chest: five signals, five models, two and three classes, each person held out. With ordinary libraries."""
 
 import json
 import pickle
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def breaths(x):
     side = np.where(x > limit, 1, np.where(x < -limit, -1, 0))
     at = np.flatnonzero(side)
     turns = np.r_[0, np.flatnonzero(np.diff(side[at])) + 1, len(at)]
-    runs = [(at[a], at[b - 1] + 1, side[at[a]]) for a, b in zip(turns[:-1], turns[1:], strict=True)]
+    runs = [(at[a], at[b - 1] + 1, side[at[a]]) for a, b in pairwise(turns)]
     peaks = np.array([a + x[a:b].argmax() for a, b, s in runs if s > 0])
     lows = [x[a:b].min() for a, b, s in runs if s < 0]
     lows = np.array(lows[0 if runs[0][2] > 0 else 1 :][: len(peaks) - 1])
@@ -121,7 +122,7 @@ def windows(folder):
         held = pickle.load(file, encoding="latin1")
     chest, codes = held["signal"]["chest"], np.asarray(held["label"]).ravel()
     edges = np.r_[0, np.flatnonzero(np.diff(codes)) + 1, len(codes)]
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         if codes[a] in (1, 2, 3):
             for start in range(a, b - WINDOW_S * RATE + 1, HOP_S * RATE):
                 row = {"subject": folder.name, "code": int(codes[a])}
