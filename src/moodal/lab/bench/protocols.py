@@ -173,7 +173,9 @@ class Protocol:
         counts = Counter(values)
         sizes = np.array([counts[names[i]] for i in order])
         count = int(np.searchsorted(np.cumsum(sizes), self.validation * len(rows))) + 1
-        held = np.isin(values, [names[i] for i in order[: min(count, len(names) - 1)]])
+        # A set: np.isin compares every pair where values are text.
+        chosen = {names[i] for i in order[: min(count, len(names) - 1)]}
+        held = np.array([v in chosen for v in values])
         return rows[~held], rows[held]
 
 

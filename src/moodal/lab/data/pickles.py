@@ -20,6 +20,8 @@ import numpy.typing as npt
 
 from moodal.core.errors import InputError
 
+from .opcodes import bounded
+
 __all__ = ["array", "load", "read", "write"]
 
 #: Kinds of numbers and text that an array may hold, with their width: ``f4``, ``i8``, ``U14``, ``S3``, ``b1``; ``O8``.
@@ -192,6 +194,7 @@ def array(held: Mapping[Any, Any], *keys: str, where: str) -> npt.NDArray[Any]:
 
 def _packed(path: Path) -> Any:
     with path.open("rb") as file:
+        bounded(file)
         return _Reader(file, encoding="latin-1").load()
 
 

@@ -1,8 +1,7 @@
-"""What readers of sentences share: tables without quotes, the hash of a text, copies across parts."""
+"""What readers of sentences share: tables without quotes, several labels at once, copies."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,9 @@ from moodal.core.errors import InputError, UsageError
 from .dataset import Dataset
 from .index import Index
 from .labels import Labels
+from .media import text_hash
 
-__all__ = ["DUPLICATES", "content_of", "duplicates_dropped", "lines", "sentences", "several"]
+__all__ = ["DUPLICATES", "duplicates_dropped", "lines", "sentences", "several"]
 
 #: What may be done with content that stands in the set several times.
 DUPLICATES: dict[str, str] = {
@@ -25,11 +25,6 @@ DUPLICATES: dict[str, str] = {
     "drop": "examples of an earlier part whose content a later part of the official split holds are left out",
     "once": "each content is kept once, in the latest part that holds it: every way to split is then possible",
 }
-
-
-def content_of(text: str) -> str:
-    """A hash that two texts share if they differ in blanks at most."""
-    return hashlib.sha256(" ".join(text.split()).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def lines(path: Path, cells: int | None = None, encoding: str = "utf-8") -> Iterator[tuple[int, list[str]]]:
@@ -95,7 +90,7 @@ def sentences(
     ------
     UsageError : another word for it.
     """
-    content = [content_of(t) for t in columns["text"]]
+    content = [text_hash(t) for t in columns["text"]]
     index = Index.build(name, {**columns, "content": content}, labels, terms=terms, notices=notices)
     return duplicates_dropped(Dataset(index, {}), duplicates)
 

@@ -20,8 +20,8 @@ from moodal.lab.data.compact import rows
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.index import TIME_COLUMNS, Index
 from moodal.lab.data.labels import Labels
+from moodal.lab.data.media import text_hash
 from moodal.lab.data.spec import SetSpec, find, lacking, need
-from moodal.lab.data.texts import content_of
 from moodal.lab.data.told import number
 from moodal.lab.data.twin import Truth, tabled, tone, write
 
@@ -101,7 +101,7 @@ def _dataset(told: Sequence[Mapping[str, str]], home: Path, where: str, wanted: 
             )
         span = "" if np.isnan(starts[i]) and np.isnan(ends[i]) else f"@{starts[i]:g}-{ends[i]:g}"
         recordings.append(place)
-        contents.append(_content(place, span, media) if file else content_of(text))
+        contents.append(_content(place, span, media) if file else text_hash(text))
         clips.append(row.get("clip") or (f"{file}{span}" if file else f"row-{i + 2}"))
     columns |= {"clip": clips, "recording": recordings, "content": contents}
     made = {c: labelled([r[c] for r in told], where, c) for c in wanted}
