@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 WINDOW_S, HOP_S = 60, 30
-APD_PHASES = {"Baseline_Rest": 0, "Speech_Exposure": 1, "BugBox_Exposure": 1}
+APD_PHASES = {"Baseline_Rest": 0, "BugBox_Exposure": 1, "Speech_Exposure": 1}
 APD_RATES = {"ECG": 250, "EDA": 50}
 WESAD_CODES = {1: 0, 2: 1}
 

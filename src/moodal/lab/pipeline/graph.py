@@ -88,8 +88,12 @@ class Pipeline:
         if stage not in STAGES:
             raise UsageError(f"no stage is called {stage!r}", where=self.name, fix=f"Stages: {', '.join(STAGES)}.")
         nodes = self.nodes
+        if stage in ("extract", "label") and inputs is None and not self.of("window"):
+            # Nothing was said of windows: each phase, or each example of a data set, is one.
+            nodes = added(nodes, Node("", "window", "whole", _heads(nodes, "window", "whole")[0]))
+        before = len(nodes)
         for taken in [tuple(inputs)] if inputs is not None else _heads(nodes, stage, use):
-            made = id if id and len(nodes) == len(self.nodes) else ""
+            made = id if id and len(nodes) == before else ""
             nodes = added(nodes, Node(made, stage, use or DEFAULT_USE.get(stage, ""), taken, _plain(settings)))
         return replace(self, nodes=nodes)
 
@@ -114,7 +118,7 @@ class Pipeline:
         return self.add("window", seconds, **settings)
 
     def extract(self, *uses: str | Callable[..., Any], **settings: Any) -> Pipeline:
-        """One row a window: groups of ``moodal pipe features``, or functions of a window."""
+        """One row a window (without `window`: a phase or example): groups of ``moodal pipe features``, or functions of a window."""
         return self._each("extract", uses, settings)
 
     def label(self, use: str | Callable[..., Any] = "phases", **settings: Any) -> Pipeline:

@@ -178,6 +178,7 @@ def _short(pipeline: Pipeline) -> list[str] | None:
     chain = Pipeline(pipeline.name, (), pipeline.parts)
     for stage in STAGES:
         items: list[Any] = []
+        before = chain
         for node in pipeline.of(stage):
             if any(n.id == node.id for n in chain.nodes):
                 continue  # made along with the one before it, for another label
@@ -192,6 +193,8 @@ def _short(pipeline: Pipeline) -> list[str] | None:
             table = {"use": node.use} if node.use != DEFAULT_USE.get(stage) else {}
             table |= ({"id": id} if id else {}) | dict(node.settings)
             items.append(node.use if set(table) == {"use"} else table)
+        if stage == "window" and items == ["whole"] and (pipeline.of("extract") or pipeline.of("label")):
+            items, chain = [], before
         if items:
             lines.append(f"{stage} = {_wide(items[0] if len(items) == 1 else items, stage)}")
     if chain.nodes != pipeline.nodes:
