@@ -179,13 +179,14 @@ def features(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(listed(), ensure_ascii=False))
         return
     for group in GROUPS.values():
-        typer.echo(f"{group.name}  ({group.about}; stream: {group.kind or 'any'})")
+        typer.echo(f"{group.name}  {group.about}")
+        typer.echo(f"    of the stream: {group.kind or 'any'}")
         fields = [f"{f} [{u}]" for f, u in group.fields.items()] if group.name != "voice.egemaps" else [
             "openSMILE's 88 names: moodal pipe features --json"
         ]  # fmt: skip
         line = "   "
         for f in fields:
-            if len(line) + len(f) + 2 > 79:
+            if len(line) + len(f) + 2 > 78:
                 typer.echo(line)
                 line = "   "
             line += f" {f},"

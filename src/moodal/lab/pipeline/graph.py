@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from moodal.core.errors import UsageError
 
-from .functions import name_of
+from .functions import REGISTERED, name_of
 from .uses import PORTS, STAGES
 
 if TYPE_CHECKING:
@@ -118,7 +118,10 @@ class Pipeline:
         return self.add("window", seconds, **settings)
 
     def extract(self, *uses: str | Callable[..., Any], **settings: Any) -> Pipeline:
-        """One row a window (without `window`: a phase or example): groups of ``moodal pipe features``, or functions of a window."""
+        """One row a window: groups of ``moodal pipe features``, or functions of a window.
+
+        Where nothing was said of windows, each phase (or each example of a data set) is one.
+        """
         return self._each("extract", uses, settings)
 
     def label(self, use: str | Callable[..., Any] = "phases", **settings: Any) -> Pipeline:
@@ -228,10 +231,9 @@ def added(nodes: tuple[Node, ...], node: Node) -> tuple[Node, ...]:
     if not node.id:
         base = node.stage
         if node.stage in ("extract", "select", "estimate", "preprocess") and node.use:
-            base = node.use if isinstance(node.use, str) else getattr(node.use, "__name__", "function")
+            base = _called(node.use)
         if node.stage == "label" and isinstance(node.settings.get("name"), str) and node.settings["name"]:
             base = node.settings["name"]
-        base = base.replace(":", ".").replace("<", "").replace(">", "")
         if node.stage == "estimate" and len({n.id for n in nodes if n.stage == "label"}) > 1:
             target = next((i for i in node.inputs if any(n.id == i and n.stage == "label" for n in nodes)), "")
             base = f"{base}@{target}" if target else base
@@ -240,6 +242,14 @@ def added(nodes: tuple[Node, ...], node: Node) -> tuple[Node, ...]:
             made, k = f"{base}-{k}", k + 1
         node = replace(node, id=made)
     return (*nodes, node)
+
+
+def _called(use: str | Callable[..., Any]) -> str:
+    """What a node is called after: a use's name, a registered name, or a function's own."""
+    if not isinstance(use, str):
+        known = [name for name, (_, function) in REGISTERED.items() if function is use]
+        return known[0] if known else getattr(use, "__name__", "function").strip("<>")
+    return use.rpartition(":")[2]
 
 
 def _heads(nodes: tuple[Node, ...], stage: str, use: Any) -> list[tuple[str, ...]]:

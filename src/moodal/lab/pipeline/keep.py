@@ -1,8 +1,8 @@
 """Fitted estimators as JSON and plain arrays. Nothing is unpickled: only classes of scikit-learn are made again.
 
 An object is written as its class and its state; arrays go beside, by number. Reading makes an object of the named class
-(which must live in ``sklearn``) and gives it that state back; no function is called that the file names, but for the
-three constructors of compiled classes below.
+(which must live in ``sklearn``) and gives it that state back; no function is called that the file names, and only
+compiled classes of a few rooms are made with arguments.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ __all__ = ["read", "write"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-#: Compiled classes that are made by arguments, not by `__new__` alone.
-_MADE = ("sklearn.tree._tree.Tree", "sklearn.neighbors._kd_tree.KDTree64", "sklearn.neighbors._ball_tree.BallTree64",
-         "sklearn.neighbors._kd_tree.KDTree", "sklearn.neighbors._ball_tree.BallTree")  # fmt: skip
+#: Rooms of scikit-learn whose compiled classes are made by arguments, not by `__new__` alone.
+_MADE = ("sklearn.tree._tree", "sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree", "sklearn._loss.")
 
 
 def write(value: Any, arrays: Arrays) -> Any:
@@ -47,8 +46,8 @@ def write(value: Any, arrays: Arrays) -> Any:
         return {"scalar": key}
     if isinstance(value, np.dtype):
         return {"dtype": value.str}
-    if isinstance(value, np.random.RandomState):
-        return {"random": None}
+    if isinstance(value, (np.random.RandomState, np.random.Generator)):
+        return {"random": isinstance(value, np.random.Generator)}  # used while fitting alone
     if isinstance(value, dict):
         return {"dict": [[write(k, arrays), write(v, arrays)] for k, v in value.items()], "of": type(value).__name__}
     if isinstance(value, (list, tuple)):
@@ -62,7 +61,7 @@ def write(value: Any, arrays: Arrays) -> Any:
             fix="Use an estimator of scikit-learn.",
         )  # fmt: skip
     name = f"{kind.__module__}:{kind.__qualname__}"
-    if f"{kind.__module__}.{kind.__qualname__}" in _MADE or not hasattr(value, "__dict__"):
+    if kind.__module__.startswith(_MADE) or not hasattr(value, "__dict__"):
         reduced = value.__reduce__()
         maker, arguments, *rest = reduced
         made = [write(a, arrays) for a in arguments] if maker is kind else None
@@ -98,7 +97,7 @@ def read(told: Any, arrays: Arrays) -> Any:
     if "dtype" in told:
         return np.dtype(told["dtype"])
     if "random" in told:
-        return np.random.RandomState(0)
+        return np.random.default_rng(0) if told["random"] else np.random.RandomState(0)
     if "dict" in told:
         return {read(k, arrays): read(v, arrays) for k, v in told["dict"]}
     if "list" in told:
@@ -110,6 +109,10 @@ def read(told: Any, arrays: Arrays) -> Any:
     if "object" not in told:
         raise ModelError("is damaged", where="pipeline.json", fix="Fit it again.")
     kind = _class(told["object"])
+    if not kind.__module__.startswith("sklearn.") or (
+        told["made"] is not None and not kind.__module__.startswith(_MADE)
+    ):
+        raise ModelError(f"makes a {told['object']}", where="pipeline.json", fix="Do not use it.")
     made = kind(*(read(a, arrays) for a in told["made"])) if told["made"] is not None else kind.__new__(kind)
     state = read(told["state"], arrays)
     if state is not None:

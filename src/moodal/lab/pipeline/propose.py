@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from moodal import media
 from moodal.core.errors import InputError, MoodalError
 from moodal.media.units import label as column_label
 
@@ -43,7 +44,7 @@ def propose(folder: Path | str) -> Pipeline:
         if any(folder.glob(glob)):
             return _rest(made.acquire(name), folder)
     for pattern in PATTERNS:
-        found = list(matched(folder, pattern))
+        found = [(p, t) for p, t in matched(folder, pattern) if _read(p)]
         if not found or len({t["subject"] for _, t in found}) < min(2, len(found)):
             continue
         if "signal" in pattern and not all(column_label(t["signal"]) for _, t in found):
@@ -57,6 +58,12 @@ def propose(folder: Path | str) -> Pipeline:
         f"its files are named by no known pattern (it holds {shown})", where=str(folder),
         fix="Name them {subject}/{subject}_{phase}_{signal}.csv, or write files = ... yourself.",
     )  # fmt: skip
+
+
+def _read(path: Path) -> bool:
+    """Whether a file is a recording by its name and, where a table, by its columns; folders were asked before."""
+    asked = [s for s in media.specs() if s.name != "transcript" and path.suffix.lower() in s.extensions]
+    return path.is_dir() or any(s.listed is None or s.listed(path) for s in asked)
 
 
 def _rest(made: Pipeline, folder: Path) -> Pipeline:
@@ -79,7 +86,9 @@ def _rest(made: Pipeline, folder: Path) -> Pipeline:
     groups = [g.name for g in GROUPS.values() if g.kind in kinds and g.kind and g.name != "eeg.channels"]
     made = made.extract(*groups) if groups else made.extract("stats")
     if len(phases) > 1:
-        calm = [p for p in phases if _CALM.search(p)] or [next(iter(phases))]
+        calm = [p for p in sorted(phases) if _CALM.search(p)]
+        if len(calm) in (0, len(phases)):
+            calm = sorted(phases)[:1]
         made = made.label(phases={p: 0 if p in calm else 1 for p in sorted(phases, key=lambda p: (p not in calm, p))})
     elif labels:
         made = made.label("set", name=next(iter(labels)))

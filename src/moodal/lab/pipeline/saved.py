@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,7 +204,7 @@ class SavedPipeline:
                 chain = Chain.of(pipeline, name)
                 chains[name] = FittedChain(chain, steps, estimator, c["kind"], tuple(c["classes"]), c["names"])
             return cls(pipeline, chains, {e: tuple(f) for e, f in told["fields"].items()})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise ModelError("is no saved pipeline", where=str(folder), fix="Fit and save it again.") from error
 
 
