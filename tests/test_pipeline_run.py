@@ -66,7 +66,7 @@ def window_shuffle(seed: int, *split: str, **more: Any) -> float:
 
 
 def test_window_shuffle_canary() -> None:
-    assert np.mean([window_shuffle(s) for s in range(4)]) < 0.60
+    assert np.mean([window_shuffle(s) for s in range(2)]) < 0.60
     with pytest.raises(UsageError, match="allow_subject_overlap = true"):
         window_shuffle(0, "window-shuffle")
     assert window_shuffle(0, "window-shuffle", allow_subject_overlap=True) > 0.72
@@ -133,9 +133,10 @@ def test_a_permutation_test_tells_the_two_apart() -> None:
 
 
 def test_the_same_again_and_another_seed() -> None:
-    p = people_pipeline("random-forest", n=4, effect=0.3)
+    p = people_pipeline(n=4, effect=0.3)
+    p = Pipeline("people", p.nodes[:-1], p.parts).estimate("random-forest", n_estimators=15)
     assert p.evaluate().same(p.evaluate())
-    other = Pipeline("people", p.nodes[:-1], p.parts).estimate("random-forest", seeds=[7])
+    other = Pipeline("people", p.nodes[:-1], p.parts).estimate("random-forest", seeds=[7], n_estimators=15)
     assert p.evaluate()["random-forest"]["reliability"] != other.evaluate()["random-forest"]["reliability"]
 
 
