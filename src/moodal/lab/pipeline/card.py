@@ -256,9 +256,9 @@ def _importance(run: Run) -> dict[str, Any]:
     names = sorted({n for t in told for n in t})
     block = np.array([[t.get(n, 0.0) for n in names] for t in told])
     block = block / np.maximum(np.abs(block).sum(axis=1, keepdims=True), 1e-300)
-    order = np.argsort(-block.mean(axis=0), kind="stable")[:_TOP]
-    best = [set(np.argsort(-row, kind="stable")[:_TOP].tolist()) for row in block]
-    pairs = [len(a & b) / len(a | b) for k, a in enumerate(best) for b in best[k + 1 :]]
+    order = [k for k in np.argsort(-block.mean(axis=0), kind="stable")[:_TOP] if block[:, k].any()]
+    best = [{k for k in np.argsort(-row, kind="stable")[:_TOP].tolist() if row[k]} for row in block]
+    pairs = [len(a & b) / max(len(a | b), 1) for k, a in enumerate(best) for b in best[k + 1 :]]
     return {
         "top": [
             {"feature": names[k], "mean": float(block[:, k].mean()), "sd": float(block[:, k].std())} for k in order

@@ -10,7 +10,7 @@ from .uses import STAGES
 
 __all__ = ["svg", "text"]
 
-_WIDE, _HIGH, _GAP_X, _GAP_Y, _HEAD = 132, 30, 40, 12, 26
+_WIDE, _HIGH, _GAP_X, _GAP_Y, _HEAD = 150, 30, 40, 12, 26
 
 
 def text(pipeline: Pipeline) -> str:
@@ -68,7 +68,7 @@ def svg(nodes: Sequence[Sequence[object]]) -> str:
     for n in nodes:
         a, b = place[str(n[0])]
         name = str(n[2])
-        shown = name if len(name) <= 20 else name[:19] + "…"
+        shown = name if len(name) <= 22 else name[:21] + "…"
         fitted = " fitted" if n[1] in ("select", "estimate") else ""
         parts.append(
             f'<g><title>{escape(name)}</title><rect x="{a:g}" y="{b:g}" width="{_WIDE}" height="{_HIGH}" rx="2" '

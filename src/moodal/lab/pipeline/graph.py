@@ -44,7 +44,7 @@ class Node:
     def told(self) -> str:
         """How messages name it: ``window`` or ``heart (ecg.hrv)``."""
         use = self.use if isinstance(self.use, str) else getattr(self.use, "__name__", "function")
-        return self.id if self.id == use else f"{self.id} ({use})"
+        return self.id if self.id == use or self.id.startswith(f"{use}@") else f"{self.id} ({use})"
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ from .draw import svg
 __all__ = ["page"]
 
 _CSS = """
-.wide { overflow-x: auto; } table { border-collapse: collapse; margin: .25rem 0 1rem; } h2 {
+.wide { overflow-x: auto; } table { border-collapse: collapse; overflow-wrap: normal; margin: .25rem 0 1rem; } h2 {
 padding: 1rem 0 .25rem; }
 th { text-align: left; font-weight: 600; color: var(--ink2); } td, th {
 padding: .2rem 1rem .2rem 0; vertical-align: top;
 border-bottom: 1px solid var(--line); } td.n, th.n { text-align: right; } .bad { color: #B3261E; font-weight: 600; }
 @media (prefers-color-scheme: dark) { .bad { color: #F2B8B5; } }
 pre { font: 12px/1.5 ui-monospace, monospace; background: var(--rail); padding: .75rem; overflow-x: auto; }
+
+.wide td, .wide th { white-space: nowrap; }
 .heat { text-align: right; } .bar { fill: var(--p1); } .low { color: var(--ink2); } .plot { color: var(--ink2); }
 details { padding: .25rem 0; } summary { cursor: pointer; }
 """
@@ -99,11 +101,14 @@ def _scores(t: dict[str, Any]) -> str:
         rows.append(
             f"<tr><td>{escape(r['name'])}</td><td>{escape(r['label'])}</td>{cells}<td>{escape(r['verdict'])}</td></tr>"
         )
-        for name, said in r["trivial"].items():
+    for label in dict.fromkeys(r["label"] for r in t["estimates"]):
+        first = next(r for r in t["estimates"] if r["label"] == label)
+        for name, said in first["trivial"].items():
             blank = "<td></td>" * (len(names) - 1)
             rows.append(
-                f'<tr class="low"><td>… {escape(name)}</td><td></td><td class="n">{_number(said["score"])}</td>{blank}'
-                "<td></td></tr>"
+                f'<tr class="low"><td>{escape(name)}</td><td>{escape(label)}</td>'
+                f'<td class="n">{_number(said["score"])}<br>{_span(said["interval"])}</td>{blank}'
+                "<td>sees nothing</td></tr>"
             )
     return (
         f'<h2>Scores</h2><div class="wide"><table><tr><th>estimate</th><th>label</th>{head}<th></th></tr>'
