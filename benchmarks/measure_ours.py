@@ -260,15 +260,14 @@ def day(folder: str) -> dict[str, float]:
     return {"ok": 1}
 
 
-def wristband(folder: str) -> dict[str, float]:
+def wristband(folder: str, out: str) -> dict[str, float]:
     """A whole analysis of it: reading, measuring, concluding, saving and its page."""
     import moodal
 
-    with tempfile.TemporaryDirectory() as out:
-        began = time.perf_counter()
-        mood = moodal.analyze(folder, out=out)
-        seconds = time.perf_counter() - began
-        page = (Path(mood.path or out) / "index.html").stat().st_size / 1e6
+    began = time.perf_counter()
+    mood = moodal.analyze(folder, out=out)
+    seconds = time.perf_counter() - began
+    page = (Path(mood.path or out) / "index.html").stat().st_size / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     return {"real_time": mood.duration_s / seconds, "peak_mb": peak, "page_mb": page}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import moodal
 import recordings as made
 from moodal.analyze import analyze_into
 from moodal.core.errors import InputError
@@ -49,6 +50,19 @@ def test_a_file_that_vanishes_midway_keeps_what_was_measured(tmp_path: Path) -> 
     assert last.end == pytest.approx(mood.duration_s)
     assert last.reason == "unreadable"
     assert (tmp_path / "talk.mood" / "index.html").exists()
+
+
+def test_extract_keeps_what_was_measured_before_a_stream_breaks_off(tmp_path: Path) -> None:
+    clip = made.write_video(tmp_path / "talk.mp4", made.portrait(60), sound=made.silence(60))
+    recording = read(clip)
+    with pytest.warns(UserWarning, match=r"talk\.mp4: vanished while it was read"):
+        tracks = moodal.extract(recording, "face.quality", progress=when(0.2, clip.unlink))
+    told = tracks["p1"].times
+    assert len(told) > 50
+    last = max(tracks["p1"].gaps, key=lambda g: g.end)
+    assert (last.end, last.reason) == (pytest.approx(recording.duration_s), "unreadable")
+    with pytest.raises(InputError, match=r"talk\.mp4"):
+        moodal.extract(recording, "face.quality")
 
 
 def test_a_file_that_vanished_before_it_was_read_is_one_line(tmp_path: Path) -> None:

@@ -105,13 +105,32 @@ def test_an_ecg_with_a_hole_keeps_its_rate_beside_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "reason"), [(np.full(240, 2.0), "flat"), (np.zeros(240), "no_contact"), (np.full(240, 300.0), None)]
+    ("x", "reason"),
+    [
+        (np.full(240, 2.0), "flat"),
+        (np.full(240, 100.0), "saturated"),
+        (np.zeros(240), "no_contact"),
+        (np.full(240, 300.0), None),
+    ],
 )
 def test_constant_skin_conductance_is_a_gap(x: np.ndarray, reason: str | None) -> None:
     tracks = measured("skin", "eda", x, 4.0)
     for track in tracks.values():
         assert len(track) == 0
         assert {g.reason for g in track.gaps} == {reason or "out_of_range"} or reason is None
+
+
+def test_skin_conductance_that_stays_at_its_highest_value_is_saturated_and_a_frozen_one_flat() -> None:
+    t = np.arange(2400) / 4
+    wave = 4 + 2 * np.sin(2 * np.pi * t / 40)
+    clipped = np.minimum(wave, 5.5)
+    clipped[1200:1800] = 5.5
+    frozen = wave.copy()
+    frozen[1200:1800] = frozen[1200]
+    for x, reason in ((clipped, "saturated"), (frozen, "flat")):
+        track = measured("skin", "eda", x, 4.0)["body.eda"]
+        assert {g.reason for g in track.gaps if g.end - g.start > 5} == {reason}
+        assert track.missing(reason).duration >= 149
 
 
 def test_noise_below_the_floor_is_no_response() -> None:

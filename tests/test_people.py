@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ import pytest
 import moodal
 from moodal import page
 from moodal.core.clock import Span, Timeline
-from moodal.core.errors import UsageError
+from moodal.core.errors import InputError, UsageError
 from moodal.core.mood import Mood
 from moodal.core.track import Field, Gap, Piece, Track, TrackSpec
 from moodal.formats import TrackWriter, load, save
@@ -245,3 +246,28 @@ def test_a_wristband_becomes_a_persons(
     assert np.array_equal(edited["p1"].arousal, mood["p1"].arousal, equal_nan=True)
     assert {g.reason for g in edited.gaps_of("p2", "body")} == {g.reason for g in mood.gaps_of("body", "body")}
     assert edited.provenance["baseline"] == mood.provenance["baseline"]
+
+
+def test_table_and_index_of_many_learn_of_it(tmp_path: Path) -> None:
+    for name in ("a.txt", "-b.txt"):
+        (tmp_path / name).write_text("I was glad. Then it rained.")
+    (tmp_path / "=broken.srt").write_text("no cue here")
+    with pytest.raises(InputError):
+        moodal.analyze([tmp_path / n for n in ("a.txt", "=broken.srt", "-b.txt")], out=tmp_path, only="words")
+    before = (tmp_path / "summary.csv").read_text()
+    moodal.people(tmp_path / "-b.mood", merge="text", name="Anna")
+    after = (tmp_path / "summary.csv").read_text()
+    assert "Anna" not in before
+    assert "Anna" in after
+    assert after.replace("Anna", "") == before
+    assert "Anna" in (tmp_path / "index.html").read_text()
+    shutil.rmtree(tmp_path / "a.mood")
+    moodal.people(tmp_path / "-b.mood", merge="text", name="Ben")
+    rows = list(csv.DictReader((tmp_path / "summary.csv").open()))
+    assert [(r["recording"], r["status"], r["name"]) for r in rows] == [
+        ("a.txt", "failed", ""), ("'=broken.srt", "failed", ""), ("'-b.txt", "done", "Ben"),
+    ]  # fmt: skip
+    # A table of somebody else, or one that does not name the Mood, is left alone.
+    (tmp_path / "summary.csv").write_text("my own\n")
+    moodal.people(tmp_path / "-b.mood", merge="text", name="Eve")
+    assert (tmp_path / "summary.csv").read_text() == "my own\n"

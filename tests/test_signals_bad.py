@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 import moodal
+import recordings as made
 from moodal.core.errors import InputError, UsageError
 from moodal.media.generated import EPOCH, e4
 from moodal.media.generated_edf import edf, write
@@ -83,10 +87,59 @@ def test_a_missing_unit_that_fits_is_said(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", rows("time_s,eda", lambda k: f"{k / 4},{2 + k % 3}"))
     assert "eda without a unit" in moodal.read(path).warnings[0]
     assert moodal.read(path, unit={"eda": "uS"}).warnings == []
-    refused(path, "'mV' is no unit of eda", unit="eda=mV")
+    with pytest.raises(UsageError, match="'mV' is no unit of eda"):
+        moodal.read(path, unit="eda=mV")
     refused(path, "has no field emg", unit=["emg=mV", "eda=uS"])
     with pytest.raises(UsageError, match="FIELD=UNIT"):
         moodal.read(path, unit=["eda"])
+
+
+def test_a_unit_that_nothing_takes_is_said(tmp_path: Path) -> None:
+    sound = made.write_wav(tmp_path / "talk.wav", made.silence(1))
+    assert moodal.read(sound).warnings == []
+    [line] = moodal.read(sound, unit="eda=uS").warnings
+    assert line == "talk.wav: --unit eda=uS is not used: it has no signal without a unit"
+    for unit in ("eda=parsec", {"AI 3": "ecg:parsec"}):
+        with pytest.raises(UsageError, match="'parsec' is no unit of e"):
+            moodal.read(sound, unit=unit)
+
+
+def test_a_saved_mood_is_no_recording(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("I was so glad. Then it rained.")
+    mood = moodal.analyze(tmp_path / "note.txt", out=tmp_path, only="words")
+    assert mood.path is not None
+    with pytest.raises(InputError, match=r"note\.mood: is a saved Mood\. Show it with: moodal show .*note\.mood"):
+        moodal.analyze(mood.path)
+
+
+def test_a_part_that_is_lost_is_known_as_lost(tmp_path: Path) -> None:
+    whole = rows("time_s,eda_uS", lambda k: f"{k / 4},{2 + (k * 7919 % 101) / 99:.4f}", 4000).encode()
+    packed = gzip.compress(whole)
+    (tmp_path / "whole.csv.gz").write_bytes(packed)
+    (tmp_path / "cut.csv.gz").write_bytes(packed[: len(packed) // 2])
+    truth = edf(tmp_path, 1).path.read_bytes()
+    (tmp_path / "cut.edf").write_bytes(truth[: int(0.6 * len(truth))])
+    assert not moodal.read(tmp_path / "whole.csv.gz").damaged
+    for name in ("cut.csv.gz", "cut.edf"):
+        recording = moodal.read(tmp_path / name)
+        assert recording.damaged
+        assert any("breaks off" in w for w in recording.warnings)
+        joined = moodal.read(tmp_path / "whole.csv.gz", with_=[f"{tmp_path / name}@0"])
+        assert joined.damaged, "what is lost of a file that joins is lost as well"
+    for command, code in (
+        (("analyze", "whole.csv.gz"), 0),
+        (("analyze", "cut.csv.gz"), 1),
+        (("analyze", "cut.csv.gz", "whole.csv.gz"), 1),
+        (("analyze", "cut.csv.gz", "whole.csv.gz"), 1),  # finished before, and no better for it
+        (("extract", "cut.csv.gz", "--track", "body.eda"), 1),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "moodal", *command, "--out", "out"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, (command, done.stderr)
+        assert ("breaks off" in done.stderr) == bool(code)
+    assert (tmp_path / "out" / "cut.csv.body.eda.csv").is_file()
 
 
 def test_wrong_and_missing_rates(tmp_path: Path) -> None:

@@ -73,6 +73,17 @@ WHISPER = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("models")
+def test_tables_have_all_their_columns_even_where_nothing_is_in_them(tmp_path: Path) -> None:
+    made.write_wav(tmp_path / "quiet.wav", made.silence(3))
+    spec = next(t for t in SPEC.tracks if t.name == TRANSCRIPT)
+    columns = ["time_s", "end_s", "subject", "probability", "text", "quality"]
+    assert list(TrackSet(spec).columns()) == columns
+    mood = moodal.analyze(tmp_path / "quiet.wav", out=tmp_path, only="words")
+    assert list(mood.tracks["words.transcript"].columns()) == columns
+    assert list(TrackSet(spec, {"voice": Track.from_pieces(spec, "voice", ())}).columns()) == columns
+
+
 @pytest.mark.parametrize(("name", "text"), [("a.srt", SRT), ("a.vtt", VTT), ("a.json", json.dumps(WHISPER))])
 def test_a_transcript_gives_words_and_emotion_where_they_were_said(tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / name

@@ -268,6 +268,23 @@ def test_neurokit_names_are_those_of_the_contract() -> None:
     assert all(n.split("_")[0] in ("PPG", "ECG", "EDA", "SCR", "RSP", "EMG", "HRV") for n in names)
 
 
+def test_neurokit_names_are_those_that_neurokit2_writes() -> None:
+    nk = pytest.importorskip("neurokit2", reason="neurokit2 names its columns in this test")
+    rate = 100
+    made = {
+        "ppg": nk.ppg_process(nk.ppg_simulate(30, sampling_rate=rate), rate)[0],
+        "ecg": nk.ecg_process(nk.ecg_simulate(30, sampling_rate=rate, method="simple"), rate)[0],
+        "eda": nk.eda_process(nk.eda_simulate(30, sampling_rate=rate, scr_number=3), rate)[0],
+        "rsp": nk.rsp_process(nk.rsp_simulate(30, sampling_rate=rate, method="sinusoidal"), rate)[0],
+        "emg": nk.emg_process(nk.emg_simulate(30, sampling_rate=1000, burst_number=2), 1000)[0],
+    }
+    for name, signal in SIGNALS.items():
+        assert set(signal.columns) <= set(made[name].columns), name
+    beats = np.cumsum(0.8 + 0.05 * np.sin(np.arange(500) / 3))
+    measures = nk.hrv(nk.intervals_to_peaks(1000 * np.diff(beats), sampling_rate=1000), sampling_rate=1000)
+    assert set(HRV.values()) <= set(measures.columns)
+
+
 @pytest.mark.parametrize("kind", MOODS)
 def test_audformat_opens_what_we_write(kind: str, tmp_path: Path) -> None:
     audformat = pytest.importorskip("audformat", reason="audformat reads its databases in this test")

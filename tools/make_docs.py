@@ -1,4 +1,4 @@
-"""Write the reference pages that come from code: docs/reference/tracks.md, models.md and datasets.md."""
+"""Write the reference pages that come from code: tracks.md, models.md, neurokit.md and datasets.md of docs/reference."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from moodal import weights
 from moodal.core import registry
 from moodal.core.track import GAP_REASONS
+from moodal.formats.neurokit import HRV, MEASURES, SIGNALS
 from moodal.measure import extractor_specs
 
 DOCS = Path(__file__).parent.parent / "docs" / "reference"
@@ -133,10 +134,57 @@ def datasets() -> str:
     return "\n".join(lines) + "\n"
 
 
+def neurokit() -> str:
+    """Our name of every measurement of the body that NeuroKit2 has a column for, and those without one."""
+    specs = {t.name: t for e in extractor_specs().values() for t in e.tracks}
+    rows: list[tuple[str, str, str, str]] = []
+    for file, signal in SIGNALS.items():
+        named = [(signal.track, field, column) for column, field in signal.fields.items()]
+        named += [(signal.track, "quality", signal.quality)] if signal.quality else []
+        named += [("body.heart", "hr", signal.rate)] if signal.rate else []
+        named += [("body.beats", "both ends of a row", signal.beats)] if signal.beats else []
+        at = {"onset": "beginning of a row", "peak": "peak", "recovery": "peak + recovery_time"}
+        named += [("body.scr", at[moment], column) for column, moment in signal.events.items()]
+        named += [("body.scr", field, column) for column, field in signal.at_peaks.items()]
+        rows += [(track, field, column, f"{file}.csv") for track, field, column in named]
+    for file, track in MEASURES.items():
+        rows += [(track, f.name, HRV[f.name], f"{file}.csv") for f in specs[track].fields if f.name in HRV]
+    lines = [
+        "# Names in NeuroKit2",
+        "",
+        "Written by `tools/make_docs.py` from the code of `--write neurokit` ([formats out](formats-out.md), "
+        "[body](body.md)); a test holds the",
+        "names to NeuroKit2's own tables. Units are moodal's.",
+        "",
+        "| track | what | unit | NeuroKit2 | file |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for track, field, column, file in rows:
+        unit = next((f.unit for f in specs[track].fields if f.name == field), "")
+        lines.append(f"| `{track}` | {field} | {unit or '–'} | `{column}` | `{file}` |")
+    without = [c for s in SIGNALS.values() for c in s.columns if c not in {row[2] for row in rows}]
+    used = {(track, field) for track, field, _, _ in rows}
+    ours = [
+        f"`{t}` {f.name}"
+        for t, s in specs.items()
+        for f in s.fields
+        if s.modality == "body" and (t, f.name) not in used
+    ]
+    lines += ["", f"Columns that stay empty: {', '.join(f'`{c}`' for c in without)}."]
+    lines += ["", f"Fields without a column there: {', '.join(ours)}."]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Write the pages; with --check say whether they are up to date."""
     stale = []
-    for name, text in (("tracks.md", tracks()), ("models.md", models()), ("datasets.md", datasets())):
+    pages = (
+        ("tracks.md", tracks()),
+        ("models.md", models()),
+        ("neurokit.md", neurokit()),
+        ("datasets.md", datasets()),
+    )
+    for name, text in pages:
         path = DOCS / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import metadata
@@ -30,6 +31,7 @@ from moodal.settings import Settings, default_for, settings_from
 __all__ = [
     "analyze_into",
     "extract",
+    "extract_from",
     "folder_for",
     "functional_names",
     "functionals",
@@ -179,6 +181,9 @@ def extract(
 ) -> TrackSet:
     """One measurement of a recording, for every subject.
 
+    Where a stream breaks off midway, what was measured before is given, the rest is a gap ``unreadable``, and a Python
+    warning says why.
+
     Parameters
     ----------
     source : path or `Recording`.
@@ -190,12 +195,22 @@ def extract(
     Raises
     ------
     UsageError : no such track.
-    InputError : the recording cannot be read, or breaks off, or a model is not there.
+    InputError : the recording cannot be read, or a stream breaks off before anything could be measured.
+    ModelError : a model is not there.
     """
-    extractor, spec = track_spec(track)
     joined = [with_] if isinstance(with_, (str, os.PathLike)) else list(with_)
     recording = source if isinstance(source, Recording) else media.read(source, with_=joined, unit=unit)
-    settings = settings_from(**options)
+    tracks, measured = extract_from(recording, track, settings_from(**options), progress)
+    for line in measured.warnings if measured.partly else ():
+        warnings.warn(line, stacklevel=2)
+    return tracks
+
+
+def extract_from(
+    recording: Recording, track: str, settings: Settings, progress: Progress | None = None
+) -> tuple[TrackSet, Measured]:
+    """`extract` of an open recording, with what else there is to say; errors as there."""
+    extractor, spec = track_spec(track)
     memory = Memory()
     measured = measure(
         recording,
@@ -206,9 +221,13 @@ def extract(
         options=settings.options,
         progress=progress,
     )
-    if measured.failed:
-        raise InputError(measured.warnings[0])
-    return memory.track(spec)
+    if measured.failed and "no_model" in measured.withheld.values():
+        raise ModelError(measured.warnings[0])
+    tracks = memory.track(spec)
+    if measured.broke_off and not any(len(t) for t in tracks.by_subject.values()):
+        raise InputError(measured.broke_off)
+    measured.warnings = list(dict.fromkeys([*recording.warnings, *measured.warnings]))
+    return tracks, measured
 
 
 def functional_names(track: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from moodal.core.errors import InputError, MoodalError, OutputError, UsageError,
 from moodal.core.recording import Recording
 from moodal.formats.folder import load
 from moodal.formats.writer import EXPORTS, outputs
+from moodal.media.units import Units
 from moodal.settings import Settings
 
 __all__ = ["Job", "Outcome", "Plan", "check_jobs", "index", "noted", "plan", "run"]
@@ -67,6 +68,9 @@ class Plan:
     unit: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     again: bool = False
+
+    def __post_init__(self) -> None:
+        Units.parse(self.unit)  # one line, not one a recording
 
 
 @dataclass
@@ -165,10 +169,10 @@ def work(job: Job, how: Plan, progress: Progress | None = None) -> Outcome:
             mood = load(job.folder)
             absent = [w for w in how.write if not all((job.folder / EXPORTS / f).is_file() for f in outputs(mood, w))]
             notes = mood.write(job.folder / EXPORTS, *absent)
-            return Outcome(job, mood.summary(), skipped=True, notes=notes)
+            return Outcome(job, mood.summary(), partly=recording.damaged, skipped=True, notes=notes)
         told = {} if job.recording is not None else noted(job, how.unit)
         mood, measured = analyze_into(recording, job.folder, how.settings, progress, write=how.write, noted=told)
-        return Outcome(job, mood.summary(), partly=measured.failed, notes=measured.notes)
+        return Outcome(job, mood.summary(), partly=measured.partly, notes=measured.notes)
     except MoodalError as error:
         return Outcome(job, fault=error)
     except Exception as error:

@@ -65,6 +65,13 @@ class Measured:
     notes: list[str] = field(default_factory=list)  #: about outputs; no part of the result
     models: list[str] = field(default_factory=list)
     failed: bool = False  #: a stream or model could not be used though it should have been
+    lost: bool = False  #: a part of the recording is damaged or not there any more
+    broke_off: str = ""  #: why a stream could not be read to its end
+
+    @property
+    def partly(self) -> bool:
+        """Whether something failed and the rest is done (exit code 1)."""
+        return self.failed or self.lost
 
 
 def extractor_specs() -> dict[str, ExtractorSpec]:
@@ -112,6 +119,8 @@ def measure(
         _load(modality, recording, context, passes, result)
     result.load_s = time.perf_counter() - began
     _run(recording, passes, span, sink, result, progress)
+    # Asked last: some damage is found only when it is decoded.
+    result.lost = recording.damaged
     return result
 
 
@@ -185,6 +194,7 @@ def _run(
             except InputError as error:
                 broke_off = True
                 result.failed = True
+                result.broke_off = result.broke_off or str(error)
                 result.warnings.append(str(error))
             for extractor in extractors:
                 for piece in extractor.close():

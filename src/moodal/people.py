@@ -1,7 +1,8 @@
 """Who is who, said by somebody who knows: subjects of a saved Mood made one, and named.
 
 The tracks of persons made one are joined, the Mood is concluded again from the tracks, and its folder is rewritten
-whole. Nothing is measured again. What was said is kept in provenance.
+whole; table and index beside it, where a run of many made them, learn of it. Nothing is measured again. What was said
+is kept in provenance.
 """
 
 from __future__ import annotations
@@ -70,6 +71,9 @@ def people(mood: Mood | str | os.PathLike[str], *, merge: Iterable[str] | str, n
         save(edited, work)
         _write_page(edited, work)
         _write_exports(saved, work)
+    from moodal.page import many
+
+    many.refresh(folder)
     return load(folder)
 
 

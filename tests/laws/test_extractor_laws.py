@@ -102,6 +102,14 @@ def chunks(kind: str, cut: float, *, shift: float = 0.0, nothing: str = "") -> I
             yield PictureChunk("picture", times[part], times[part] + 1 / FPS, frames[part])
 
 
+def _columns_are_declared(spec: ExtractorSpec, pieces: list[Piece]) -> None:
+    declared = {t.name: t for t in spec.tracks}
+    for piece in pieces:
+        if len(piece.times):
+            assert (piece.ends is not None) == declared[piece.track].ends, piece.track
+            assert (piece.texts is not None) == declared[piece.track].texts, piece.track
+
+
 def run(name: str, kind: str, stream: Iterable[Chunk], *, shift: float = 0.0) -> dict[str, TrackSet]:
     spec = spec_of(name)
     extractor = spec.make(MeasureContext(Span(shift, shift + seconds_of(kind)), options={"reads": kind}))
@@ -109,6 +117,7 @@ def run(name: str, kind: str, stream: Iterable[Chunk], *, shift: float = 0.0) ->
     for chunk in stream:
         pieces += extractor.push(chunk)
     pieces += extractor.close()
+    _columns_are_declared(spec, pieces)
     return {t.name: TrackSet.from_pieces(t, [p for p in pieces if p.track == t.name]) for t in spec.tracks}
 
 

@@ -200,6 +200,22 @@ def test_the_same_seed_gives_the_same_numbers(name: str) -> None:
     assert all(torch.equal(first[k], second[k]) for k in first)
 
 
+EXPORTED = [
+    pytest.param(name, kind, marks=[] if kind == "class" and name in ("early", "gated") else pytest.mark.slow)
+    for name in MODELS
+    for kind in KINDS
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), EXPORTED)
+def test_exported_is_trained(name: str, kind: str) -> None:
+    pytest.importorskip("onnxscript")
+    from moodal.lab.export.graph import graph, parity
+
+    model = made(name, kind=kind)
+    assert parity(model, graph(model)) <= 1e-4
+
+
 def test_registry_and_files_agree() -> None:
     folder = Path(registry.load("models", "early").__file__).parent
     found = {p.stem for p in folder.glob("*.py") if "\nSPEC = " in p.read_text()}

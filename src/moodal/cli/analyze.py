@@ -99,5 +99,5 @@ def analyze(
         screen.console().print(screen.mood_lines(mood.summary(), path=str(target / "index.html"), warnings=False))
     for line in [*mood.warnings, *measured.notes]:
         screen.warning(line)
-    if measured.failed:
+    if measured.partly:
         raise typer.Exit(1)

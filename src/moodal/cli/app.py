@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from moodal import __version__
-from moodal.cli import analyze, bench, demo, doctor, extract, models, people, pipe, show, tracks
+from moodal.cli import (
+    analyze,
+    audit,
+    bench,
+    demo,
+    doctor,
+    export,
+    extract,
+    models,
+    people,
+    pipe,
+    score,
+    show,
+    tracks,
+    train,
+)
 
 __all__ = ["build"]
 
@@ -38,8 +53,12 @@ def build() -> typer.Typer:
     app.command("extract")(extract.extract)
     app.command("tracks")(tracks.tracks)
     app.add_typer(models.app, name="models", help="Models and bundles: fetch, list, check, read their cards.")
+    app.command("score")(score.score)
+    app.add_typer(audit.app, name="audit", help="Check a split for leaks.")
     app.command("bench")(bench.bench)
     app.add_typer(pipe.app, name="pipe", help="Pipelines in TOML: run, check, draw, propose, compare.")
+    app.command("train")(train.train)
+    app.command("export")(export.export)
     app.command("doctor")(doctor.doctor)
     app.command("demo")(demo.demo)
     return app

@@ -31,8 +31,7 @@ def extract(
     ] = None,
 ) -> None:
     """Write one track of each recording, or its functionals, as a table."""
-    from moodal.analyze import extract as measure_one
-    from moodal.analyze import functional_names
+    from moodal.analyze import extract_from, functional_names
     from moodal.analyze import functionals as summarise
     from moodal.cli import screen
     from moodal.core.errors import MoodalError, OutputError, UsageError
@@ -40,19 +39,21 @@ def extract(
     from moodal.measure import track_spec
     from moodal.media import read
     from moodal.media.inputs import inputs
+    from moodal.settings import settings_from
 
     if fmt not in ("csv", "parquet"):
         raise UsageError(f"must be csv or parquet, not {fmt!r}", where="--format")
     track_spec(track)
     rows: list[dict[str, object]] = []
     taken: set[str] = set()
+    settings = settings_from(fps=fps, start=start, end=end)
     jobs = inputs(paths)
-    failed = 0
+    failed = parts = 0
     for path, transcripts in jobs:
         try:
             recording = read(path, with_=[*transcripts, *(with_ or [])], unit=unit or ())
             with screen.progress(recording.name) as progress:
-                tracks = measure_one(recording, track, progress=progress, fps=fps, start=start, end=end)
+                tracks, measured = extract_from(recording, track, settings, progress)
         except OutputError:
             raise
         except MoodalError as error:
@@ -61,6 +62,9 @@ def extract(
             failed += 1
             screen.errors(str(error))
             continue
+        parts += measured.partly
+        for line in measured.warnings:
+            screen.warning(line)
         if not len(tracks.columns()["time_s"]):
             why = sorted({gap.reason for one in tracks.by_subject.values() for gap in one.gaps}) or ["no_stream"]
             screen.warning(f"{recording.name}: {track}: nothing could be measured ({', '.join(why)})")
@@ -78,7 +82,7 @@ def extract(
         names = ["file", "subject", *functional_names(track)]
         write_table(target, {name: [row[name] for row in rows] for name in names})
         typer.echo(str(target), err=True)
-    if failed:
+    if failed or parts:
         raise typer.Exit(1)
 
 

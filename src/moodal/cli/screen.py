@@ -16,7 +16,7 @@ from rich.text import Text
 
 from moodal.core.summary import against_baseline
 
-__all__ = ["console", "errors", "mood_lines", "plain", "progress", "stamp", "warning"]
+__all__ = ["console", "errors", "mood_lines", "plain", "progress", "stamp", "steps", "warning"]
 
 #: Marks of persons in order, as on the page; shape before colour.
 _MARKS = ("●", "▲", "■", "◆", "○", "△", "□", "◇")
@@ -52,6 +52,25 @@ def stamp(seconds: float) -> str:
     whole = round(seconds)
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Callable[[str, float], None]]:
+    """As `progress`, with a word on what was done last beside the share."""
+    screen = console(error=True)
+    if not screen.is_terminal or os.environ.get("TERM") == "dumb":
+        errors(f"{what} …")
+        yield lambda *_: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(None),
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=screen, transient=True) as bars:
+        task = bars.add_task(escape(plain(what)), total=1.0)
+        yield lambda told, share: bars.update(task, completed=share, description=escape(plain(told)))
 
 
 @contextmanager

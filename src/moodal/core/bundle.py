@@ -6,6 +6,7 @@ and reviewed as text.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -89,6 +90,13 @@ class Bundle:
             return _member(self.path, member)
         except (KeyError, zipfile.BadZipFile, OSError) as error:
             raise ModelError(f"member {member} cannot be read", where=str(self.path), fix="Export it again.") from error
+
+    def sha256(self) -> str:
+        """Hash of its file; of its members in order, where it lies unpacked in a folder."""
+        digest = hashlib.sha256()
+        for file in sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]:
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
 
     def as_model(self) -> dict[str, Any]:
         """The row of a summary's ``models``."""

@@ -15,10 +15,14 @@ from .stream import Chunk, Stream
 if TYPE_CHECKING:
     from .plot import Drawing
 
-__all__ = ["ClockJoin", "Recording"]
+__all__ = ["ClockJoin", "Loss", "Recording"]
 
 #: Opens one stream afresh and yields its chunks inside the span, in order of time.
 Opener = Callable[[Span], Iterator[Chunk]]
+
+
+class Loss(str):
+    """A warning of a recording that says that a part of it is lost: the file breaks off, or is damaged within."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ class Recording:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", spelt(self.name))
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a part of it is known to be lost (by now: some damage is found only when it is decoded)."""
+        return any(isinstance(w, Loss) for w in self.warnings)
 
     def stream(self, kind: str) -> Stream | None:
         """The first stream of a kind, or ``None``."""

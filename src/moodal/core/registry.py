@@ -10,11 +10,12 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 from .bundle import Bundle
-from .errors import UsageError
+from .errors import ModelError, UsageError
 
 __all__ = ["KINDS", "bundles", "load", "names"]
 
@@ -108,9 +109,26 @@ def names(kind: str) -> tuple[str, ...]:
 
 @cache
 def bundles() -> dict[str, Bundle]:
-    """Every bundle that is installed, by name; only manifests are read."""
-    found = [Bundle.open(p) for p in sorted(_BUNDLES.iterdir()) if p.suffix == ".bundle" or p.is_dir()]
+    """Every bundle that is installed, by name; only manifests are read.
+
+    Ours lie in the package; other distributions name a package whose folder holds theirs (entry points in the group
+    ``moodal.bundles``).
+    """
+    folders = [_BUNDLES, *(_folder(point.value) for point in entry_points(group="moodal.bundles"))]
+    found = [
+        Bundle.open(p)
+        for f in folders
+        for p in sorted(f.iterdir())
+        if p.suffix == ".bundle" or (p / "manifest.json").is_file()
+    ]
     return {b.name: b for b in found}
+
+
+def _folder(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError("names bundles that are not there", where=package, fix="Install it again.")
+    return Path(spec.submodule_search_locations[0])
 
 
 def load(kind: str, name: str) -> ModuleType:

@@ -88,7 +88,8 @@ class TrackSpec:
     """What a track says: fields, rate, look-ahead and the source of its definition.
 
     ``rate_hz`` is ``None`` where samples follow the picture's frames or events (words). A sample is
-    final ``look_ahead_s`` seconds after its own time.
+    final ``look_ahead_s`` seconds after its own time. ``ends``: a row is a stretch and has an end; ``texts``: it
+    has words. Both are columns even where nothing was found.
     """
 
     name: str
@@ -98,6 +99,8 @@ class TrackSpec:
     look_ahead_s: float = 0.0
     about: str = ""
     keep: bool = True  #: stored in NAME.mood/ without being asked for
+    ends: bool = False
+    texts: bool = False
 
     @property
     def modality(self) -> str:
@@ -175,6 +178,9 @@ class Track:
         def join(arrays: list[Any], empty: Any) -> Any:
             return np.concatenate(arrays) if arrays else empty
 
+        with_ends = full[0].ends is not None if full else spec.ends
+        with_texts = full[0].texts is not None if full else spec.texts
+
         return cls(
             spec,
             subject,
@@ -182,8 +188,8 @@ class Track:
             join([p.values for p in full], np.empty((0, k), np.float32)),
             join([p.quality for p in full], np.empty(0, np.float32)),
             merge_gaps(g for p in parts for g in p.gaps),
-            join([p.ends for p in full], np.empty(0)) if full and full[0].ends is not None else None,
-            tuple(t for p in full for t in (p.texts or ())) if full and full[0].texts is not None else None,
+            join([p.ends for p in full], np.empty(0)) if with_ends else None,
+            tuple(t for p in full for t in (p.texts or ())) if with_texts else None,
         )
 
     @property

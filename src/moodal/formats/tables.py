@@ -188,6 +188,8 @@ class TrackReader(Mapping[str, TrackSet]):
                     described["source"],
                     described["look_ahead_s"],
                     described["about"],
+                    ends="end_s" in file.schema_arrow.names,
+                    texts="text" in file.schema_arrow.names,
                 )
                 fixed = [c for c in ("time_s", "end_s", "subject", "text", "quality") if c in file.schema_arrow.names]
                 table = file.read(columns=[*fixed, *spec.columns])

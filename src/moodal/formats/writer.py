@@ -23,6 +23,7 @@ __all__ = [
     "person",
     "set_words",
     "stem",
+    "unguarded",
 ]
 
 #: Where writers put their files inside NAME.mood/.
@@ -93,6 +94,11 @@ def guarded(text: str) -> str:
     """Text as a CSV cell: no control characters, and an apostrophe before what a spreadsheet takes for a formula."""
     clean = _CONTROL.sub("\ufffd", text.encode("utf-8", "replace").decode("utf-8"))
     return f"'{clean}" if clean.startswith(_FORMULA) else clean
+
+
+def unguarded(cell: str) -> str:
+    """The text of a cell that `guarded` wrote."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def person(mood: Mood, subject: str) -> str:

@@ -47,11 +47,16 @@ def read(
         recording = join(recording, with_, units)
     if units.asked:
         units.check(recording.name)
+    elif units:
+        said = ", ".join(f"{field}={units[field]}" for field in units)
+        recording.warnings.append(f"{recording.name}: --unit {said} is not used: it has no signal without a unit")
     return recording
 
 
 def opened(path: Path, units: Units) -> Recording:
     """One file or folder as a recording, nothing joined."""
+    if saved(path):
+        raise InputError("is a saved Mood", where=str(path), fix=f"Show it with: moodal show {path}")
     try:
         head = b"" if path.is_dir() else _head(path)
         spec = chosen(path, head)
@@ -72,6 +77,12 @@ def opened(path: Path, units: Units) -> Recording:
         return spec.read(path)
     units.asked = True
     return spec.read(path, units)
+
+
+def saved(path: Path) -> bool:
+    """Whether this is a Mood's own folder, which holds tables but no recording."""
+    # Unlike Path.is_file this takes a folder that may not be searched for one without.
+    return os.path.isfile(path / "mood.parquet")
 
 
 def chosen(path: Path, head: bytes) -> ReaderSpec | None:

@@ -127,7 +127,7 @@ def _survey(container: Any, source: Source) -> dict[str, Facts]:
     for row in rows:
         if row.frame is None or not row.stamped:
             if row.packets or row.stream.codec_context is None:
-                source.warn(f"its {row.kind} cannot be decoded ({_codec(row.stream)})")
+                source.warn(f"its {row.kind} cannot be decoded ({_codec(row.stream)})", lost=True)
             continue
         facts[row.kind] = _picture_facts(row, container) if row.kind == "picture" else _sound_facts(row, container)
         facts[row.kind].info["tracks"] = len(videos if row.kind == "picture" else audios)
@@ -140,7 +140,7 @@ def _survey(container: Any, source: Source) -> dict[str, Facts]:
     announced = (container.duration or 0) / 1_000_000
     if broken or real < announced - max(LOST_S, LOST_SHARE * announced):
         told = f" of {announced:.2f} s" if announced > real else ""
-        source.warn(f"breaks off at {real:.2f} s{told}; what is there is read")
+        source.warn(f"breaks off at {real:.2f} s{told}; what is there is read", lost=True)
     return facts
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from moodal.core.errors import InputError
+from moodal.core.recording import Loss
 
 __all__ = ["Clock", "Facts", "Source", "decoded", "failures", "opened", "positioned"]
 
@@ -86,9 +87,10 @@ class Source:
                 "became shorter while it was read", where=str(self.path), fix="Copy it again and run again."
             )
 
-    def warn(self, what: str) -> None:
-        """Say something once, however often the stream is read."""
+    def warn(self, what: str, *, lost: bool = False) -> None:
+        """Say something once, however often the stream is read; ``lost``: that a part of the file is."""
         line = f"{self.path.name}: {what}"
+        line = Loss(line) if lost else line
         if line not in self.warnings:
             self.warnings.append(line)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from moodal.core.clock import FloatArray, Span
 from moodal.core.errors import InputError
-from moodal.core.recording import Recording
+from moodal.core.recording import Loss, Recording
 from moodal.core.stream import SIGNAL_KINDS, Cue
 
 from .reader import ReaderSpec, Truth, sha256_of
@@ -116,7 +116,7 @@ def _header(path: Path, warnings: list[str]) -> _File:
     records = there if said < 0 else min(there, said)
     if said > there or (rest and said < 0):
         cut = f"; {there * seconds:.6g} s of {said * seconds:.6g} s" if said > 0 else ""
-        warnings.append(f"{path.name}: breaks off{cut}; what is there is read")
+        warnings.append(Loss(f"{path.name}: breaks off{cut}; what is there is read"))
     if not records:
         raise InputError("holds no whole data record", where=where, fix="Copy or export it again.")
     plus = reserved[:4] in ("EDF+", "BDF+")

@@ -9,7 +9,7 @@ from pathlib import Path
 from moodal.core import registry
 from moodal.core.errors import InputError
 
-from . import chosen, specs
+from . import chosen, saved, specs
 
 __all__ = ["inputs", "members", "readable"]
 
@@ -53,7 +53,8 @@ def readable(folder: Path) -> list[Path]:
 def members(folder: Path) -> list[Path]:
     """The readable files of a folder that is many recordings; none where it is one recording, or no folder."""
     try:
-        return readable(folder) if folder.is_dir() and chosen(folder, b"") is None else []
+        many = folder.is_dir() and not saved(folder) and chosen(folder, b"") is None
+        return readable(folder) if many else []
     except (InputError, OSError):
         return []
 

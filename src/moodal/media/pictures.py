@@ -130,7 +130,7 @@ def _decoded_pictures(
             if (frame.is_corrupt or not frame.key_frame) and at - damaged < HEAL_S:
                 continue
             if at > span.start:
-                source.warn(f"pictures from {damaged:.2f} to {at:.2f} s are damaged and left out")
+                source.warn(f"pictures from {damaged:.2f} to {at:.2f} s are damaged and left out", lost=True)
             damaged = None
         if first or at >= span.start:
             length = float(frame.duration * frame.time_base) if frame.duration else facts.frame_s
@@ -140,7 +140,7 @@ def _decoded_pictures(
         if at >= span.end:
             return
     if damaged is not None and damaged < span.end:
-        source.warn(f"pictures from {damaged:.2f} s on are damaged and left out")
+        source.warn(f"pictures from {damaged:.2f} s on are damaged and left out", lost=True)
 
 
 _NOTHING = np.zeros((0, 0, 3), np.uint8)

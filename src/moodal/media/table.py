@@ -19,7 +19,7 @@ import numpy as np
 
 from moodal.core.clock import FloatArray, Span
 from moodal.core.errors import InputError
-from moodal.core.recording import Recording
+from moodal.core.recording import Loss, Recording
 from moodal.core.stream import SIGNAL_KINDS, Cue
 
 from . import rows
@@ -61,22 +61,25 @@ def listed(path: Path) -> bool:
     )
 
 
-def source_of(path: Path) -> rows.Opened:
-    """Opens the table's bytes, unpacked where it is gzipped."""
-    return partial(_bytes, path)
+def source_of(path: Path, cut: set[Path] | None = None) -> rows.Opened:
+    """Opens the table's bytes, unpacked where it is gzipped; the path joins ``cut`` where that breaks off."""
+    return partial(_bytes, path, set() if cut is None else cut)
 
 
 class _Unpacked:
     """A gzip as it unpacks; one that breaks off ends where it breaks off."""
 
-    def __init__(self, file: gzip.GzipFile) -> None:
-        self._file, self._n = file, 0
+    def __init__(self, file: gzip.GzipFile, path: Path, cut: set[Path]) -> None:
+        self._file, self._path, self._cut, self._n = file, path, cut, 0
 
     def read(self, size: int) -> bytes:
+        data = b""
         try:
-            data = self._file.read(size)
+            # By parts: what was unpacked before it breaks off is there to be read.
+            while len(data) < size and (part := self._file.read1(size - len(data))):
+                data += part
         except EOFError:
-            return b""
+            self._cut.add(self._path)
         self._n += len(data)
         if self._n > MOST_BYTES:
             raise zlib.error("it unpacks to more than any table")
@@ -84,12 +87,12 @@ class _Unpacked:
 
 
 @contextmanager
-def _bytes(path: Path) -> Iterator[Any]:
+def _bytes(path: Path, cut: set[Path]) -> Iterator[Any]:
     try:
         with path.open("rb") as file:
             if path.suffix.lower() == ".gz":
                 with gzip.open(file) as packed:
-                    yield _Unpacked(packed)
+                    yield _Unpacked(packed, path, cut)
             else:
                 yield file
     except (OSError, EOFError, zlib.error) as error:
@@ -117,7 +120,8 @@ def read(path: Path, units: Units | None = None) -> Recording:
         what their unit says; in one line.
     """
     units = units or Units()
-    source = source_of(path)
+    cut: set[Path] = set()
+    source = source_of(path, cut)
     header = _header(path, source, None)
     units = units.with_(header.units)
     told = {k: known for k, name in enumerate(header.names) if len(units) and (known := known_as(name, units))}
@@ -135,6 +139,8 @@ def read(path: Path, units: Units | None = None) -> Recording:
         )
     found = survey(source, header, rate, units, path)
     warnings = [f"{path.name}: {w}" for w in found.warnings]
+    if cut:
+        warnings.append(Loss(f"{path.name}: breaks off; what is there is read"))
     signals, refused, bare = _signals(found, header, units)
     warnings += [f"{path.name}: {name}: {why}; it is left out" for name, why in refused]
     if bare:

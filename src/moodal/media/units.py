@@ -112,7 +112,7 @@ class Units(Mapping[str, str]):
         if isinstance(items, Units):
             return items
         if isinstance(items, Mapping):
-            return cls({str(k): str(v) for k, v in items.items()})
+            items = [f"{k}={v}" for k, v in items.items()]
         texts = [items] if isinstance(items, str) else list(items or ())  # type: ignore[call-overload]
         found: dict[str, str] = {}
         for text in texts:
@@ -120,6 +120,8 @@ class Units(Mapping[str, str]):
             if not field.strip() or not unit.strip():
                 raise UsageError(f"must be FIELD=UNIT, not {text!r}", where="--unit", fix="Say, for one: eda=uS.")
             found[field] = unit
+        for field, unit in found.items():
+            _check_unit(field, unit)
         return cls(found)
 
     def __getitem__(self, field: str) -> str:
@@ -154,6 +156,16 @@ class Units(Mapping[str, str]):
                 f"has no field {', '.join(unused)} as --unit says", where=name,
                 fix="Name a column, a channel or a kind of stream that it holds.",
             )  # fmt: skip
+
+
+def _check_unit(field: str, text: str) -> None:
+    """Raise `UsageError` where no recording could have this unit, whatever it holds."""
+    named, _, after = text.rpartition(":")
+    kind = (named or field).strip().lower()
+    if kind in SIGNAL_KINDS and unit_of(kind, after) is None:
+        raise UsageError(
+            f"{after.strip()!r} is no unit of {kind}", where="--unit", fix=f"Known: {', '.join(_SHOWN[kind])}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

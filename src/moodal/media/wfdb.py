@@ -18,7 +18,7 @@ import numpy as np
 
 from moodal.core.clock import FloatArray, Span
 from moodal.core.errors import InputError
-from moodal.core.recording import Recording
+from moodal.core.recording import Loss, Recording
 from moodal.core.stream import SIGNAL_KINDS
 
 from .reader import ReaderSpec, Truth, sha256_of
@@ -153,7 +153,7 @@ def _record(path: Path, warnings: list[str]) -> _Record:
     said = int(fields[3]) if len(fields) > 3 and fields[3].isdigit() else 0
     frames = min(said, there) if said else there
     if said > there:
-        warnings.append(f"{path.name}: its samples break off at {there / rate:.6g} s of {said / rate:.6g} s")
+        warnings.append(Loss(f"{path.name}: its samples break off at {there / rate:.6g} s of {said / rate:.6g} s"))
     if not frames:
         raise InputError("holds no samples", where=where, fix="Copy the record again.")
     return _Record(rate, frames, parts, files, _start(fields))

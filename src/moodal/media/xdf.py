@@ -17,7 +17,7 @@ import numpy as np
 
 from moodal.core.clock import FloatArray, Span
 from moodal.core.errors import InputError, MissingExtra
-from moodal.core.recording import ClockJoin, Recording
+from moodal.core.recording import ClockJoin, Loss, Recording
 from moodal.core.stream import SIGNAL_KINDS, Cue
 
 from .reader import ReaderSpec, Truth, sha256_of
@@ -77,7 +77,7 @@ def _check(path: Path, warnings: list[str]) -> None:
             cell = file.read(width[0])
             length = int.from_bytes(cell, "little")
             if len(cell) < width[0] or at + 1 + width[0] + length > size:
-                warnings.append(f"{path.name}: breaks off; what is there is read")
+                warnings.append(Loss(f"{path.name}: breaks off; what is there is read"))
                 break
             if length < 2:
                 raise wrong(at)
@@ -92,7 +92,7 @@ def _check(path: Path, warnings: list[str]) -> None:
                     raise wrong(at)
             file.seek(body + length)
     if headers > footers and not warnings:
-        warnings.append(f"{path.name}: {headers - footers} streams were not closed; what is there is read")
+        warnings.append(Loss(f"{path.name}: {headers - footers} streams were not closed; what is there is read"))
 
 
 def _first(found: Any, *names: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,11 +19,12 @@ import numpy as np
 
 from moodal.formats.files import write_text
 from moodal.formats.tables import csv_text
+from moodal.formats.writer import unguarded
 
 from . import words
 from .build import mark, symbols
 
-__all__ = ["Row", "render", "summary_table", "write"]
+__all__ = ["Row", "refresh", "render", "summary_table", "write"]
 
 #: Steps of a strip: more cannot be told apart at its width.
 STEPS = 120
@@ -217,6 +220,32 @@ def write(rows: Sequence[Row], folder: Path, title: str) -> list[str]:
         else:
             notes.append(f"{folder / name}: was not written by moodal and is left alone. Choose another --out.")
     return notes
+
+
+def refresh(mood: Path) -> bool:
+    """Write table and index beside a Mood's folder again, where its table names it; whether that was done.
+
+    Rows and their order are the table's own, what they say comes from the Moods. One that is gone by now says so.
+    """
+    home, table = mood.parent, mood.parent / "summary.csv"
+    if not table.is_file() or not _ours(table):
+        return False
+    with table.open(encoding="utf-8", newline="") as file:
+        cells = [tuple(unguarded(r[name]) for name in ("recording", "mood", "error")) for r in csv.DictReader(file)]
+    rows = list(dict.fromkeys((name, folder, "" if folder else error) for name, folder, error in cells))
+    if mood.name not in [folder for _, folder, _ in rows]:
+        return False
+    write([_row(home, *row) for row in rows], home, title=home.resolve().name)
+    return True
+
+
+def _row(home: Path, name: str, folder: str, error: str) -> Row:
+    if not folder:
+        return Row(name, "", None, error)
+    try:
+        return Row(name, folder, json.loads((home / folder / "summary.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return Row(name, "", None, error or f"{folder}: is not there any more, or damaged. Analyse {name} again.")
 
 
 def _ours(path: Path) -> bool:

@@ -12,7 +12,7 @@ from moodal.core.errors import ModelError
 
 from .cache import path
 
-__all__ = ["litert", "onnx"]
+__all__ = ["litert", "onnx", "onnx_graph"]
 
 _stderr = Lock()
 
@@ -70,12 +70,31 @@ def onnx(name: str) -> Any:
     """
     file = path(name)
     try:
-        with _quiet():
-            import onnxruntime
-
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = options.inter_op_num_threads = 1
-            options.log_severity_level = 3
-            return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        return _session(str(file))
     except Exception as error:  # onnxruntime raises types of its own, none of them public
         raise _fault(name, error) from error
+
+
+def onnx_graph(graph: bytes, where: str) -> Any:
+    """An ONNX Runtime session of a graph in memory (a bundle's); ``where`` names it in errors.
+
+    Raises
+    ------
+    ModelError : it is no graph that runs here.
+    """
+    try:
+        return _session(graph)
+    except Exception as error:  # as above
+        raise ModelError(
+            f"its graph cannot be run ({str(error)[:200]})", where=where, fix="Export it again."
+        ) from error
+
+
+def _session(graph: str | bytes) -> Any:
+    with _quiet():
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

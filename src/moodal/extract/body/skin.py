@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 from moodal.core.extractor import Extractor, ExtractorSpec, MeasureContext
@@ -12,7 +13,7 @@ from moodal.dsp.fir import filled
 
 from .blocks import Window
 from .passes import Pass
-from .states import TOLD, Codes, code, piece, plain_reasons, spread, worst
+from .states import TOLD, Codes, code, piece, plain_reasons, runs, spread, worst
 from .tracks import EDA, SCR, SUBJECT
 
 __all__ = ["SPEC"]
@@ -21,6 +22,8 @@ __all__ = ["SPEC"]
 _CELLS_HZ = 32.0
 #: What is below is no skin, what is beyond no sensor of skin measures, µS (Kleckner et al. 2018: 0.05 to 60).
 _CONTACT, _LIMITS = 0.03, (-0.5, 100.0)
+#: A constant within this share of the upper limit is a sensor's end of scale.
+_RAIL = 0.99
 #: Exactly the same value for so long comes from no skin, s.
 _FLAT_S = 10.0
 #: What is around a missing or an unlikely value counts half, s (Kleckner et al. 2018, rule 4).
@@ -34,6 +37,7 @@ class SkinExtractor(Pass):
 
     def __init__(self, context: MeasureContext) -> None:
         super().__init__(context, "eda", (EDA, SCR))
+        self._rail = np.nan
 
     def grain(self, rate_hz: float) -> int:
         """Samples of a cell."""
@@ -46,6 +50,7 @@ class SkinExtractor(Pass):
         with np.errstate(invalid="ignore"):
             low = raw < _CONTACT
         reasons[(reasons > code("no_contact")) & low] = code("no_contact")
+        reasons[(reasons == code("flat")) & self._railed(raw)] = code("saturated")
         usable = reasons == TOLD
         x = filled(raw, usable)
         reasons[usable & spread(usable & dsp.unlikely(x, rate_hz), round(rate_hz))] = code("artefact")
@@ -67,6 +72,22 @@ class SkinExtractor(Pass):
         quality = np.where(spread(~told & (codes != code("no_stream")), round(_AROUND_S * rate)), 0.5, 1.0)
         rows = self._responses(dsp.smoothed(x, rate) - level, told, window.times[starts], cells)
         return self._pieces(edges, values[cells], quality[cells], codes[cells], rows)
+
+    def _railed(self, raw: FloatArray) -> npt.NDArray[np.bool_]:
+        """Samples at the sensor's end of scale ``(n,)``.
+
+        It is near the limit of all sensors, or the highest value where the signal comes back to it: a sensor that
+        froze stays where it was, and is flat.
+        """
+        seen = raw[np.isfinite(raw) & (raw <= _LIMITS[1])]
+        top = float(seen.max()) if len(seen) else np.nan
+        if top > self._rail:
+            self._rail = np.nan
+        held = (raw == top) & (runs(raw) >= 3)
+        if np.count_nonzero(np.diff(held.astype(np.int8), prepend=0) == 1) > 1:
+            self._rail = top
+        with np.errstate(invalid="ignore"):
+            return np.asarray((raw >= _RAIL * _LIMITS[1]) | (raw == self._rail))
 
     def _responses(self, phasic: FloatArray, told: np.ndarray, times: FloatArray, core: slice) -> list[list[float]]:
         found = dsp.responses(phasic)

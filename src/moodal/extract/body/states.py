@@ -11,7 +11,7 @@ from moodal.dsp.fir import centred
 
 from .blocks import HOLE, NOT_FINITE, OUTSIDE, Window
 
-__all__ = ["REASONS", "TOLD", "Codes", "code", "piece", "plain_reasons", "spread", "worst"]
+__all__ = ["REASONS", "TOLD", "Codes", "code", "piece", "plain_reasons", "runs", "spread", "worst"]
 
 #: Reasons by number; the earlier explains more than the later where several hold.
 REASONS = (

@@ -47,6 +47,7 @@ BEATS = TrackSpec(
     "Elgendi 2013 (two moving means); correction after Lipponen & Tarvainen 2019, J. Med. Eng. Technol. 43(3)",
     look_ahead_s=35.0,
     about=f"one row an interval between two beats, with its end; quality: {_MATCH}",
+    ends=True,
 )
 HRV = TrackSpec(
     "body.hrv",
@@ -102,6 +103,7 @@ SCR = TrackSpec(
     "trough to peak, at least 0.01 µS: Boucsein et al. 2012, Psychophysiology 49(8), 1017-1034",
     look_ahead_s=46.0,
     about="one row a skin conductance response, from its onset to its half recovery (to its peak where there is none)",
+    ends=True,
 )
 RESP = TrackSpec(
     "body.resp",

@@ -56,6 +56,7 @@ RATE = TrackSpec(
     "loudness peaks on voiced stretches, after de Jong & Wempe 2009, Behavior Research Methods 41(2)",
     look_ahead_s=6.0,
     about="each second, over a sliding window of 3 s around it",
+    ends=True,
 )
 EMOTION = TrackSpec(
     "voice.emotion",
@@ -67,5 +68,6 @@ EMOTION = TrackSpec(
     "written rule over pitch, spectral balance and rate (no level); Juslin & Laukka 2003, Psych. Bulletin 129(5)",
     look_ahead_s=5.0,
     about="each half second, over a window of 1 s around it; the voice tells no valence and no classes here",
+    ends=True,
 )
 TRACKS = (ACTIVITY, EGEMAPS, PITCH, RATE, EMOTION)

@@ -17,6 +17,8 @@ TRANSCRIPT = TrackSpec(
     "faster-whisper (Radford et al. 2022) on stretches of speech, or the transcript given",
     _LOOK_AHEAD_S,
     "words with their times",
+    ends=True,
+    texts=True,
 )
 
 EMOTION = TrackSpec(
@@ -37,4 +39,6 @@ EMOTION = TrackSpec(
     "bundle words-v0: hashed n-grams on GoEmotions (Demszky et al. 2020) and EmoBank (Buechel and Hahn 2017)",
     _LOOK_AHEAD_S,
     "displayed emotion of each sentence",
+    ends=True,
+    texts=True,
 )

@@ -135,7 +135,10 @@ class PooledDesign:
 
 @dataclass
 class TextDesign:
-    """TF-IDF of the index's ``text``: words (and pairs of words) of the training sentences, sublinear counts."""
+    """TF-IDF of the index's ``text``: tokens (and pairs of them) of the training sentences, sublinear counts.
+
+    A token is a word of any length, or a run of signs: in talk, ``I`` and ``?!`` say more than most words do.
+    """
 
     pairs: bool = True
     least: int = 2
@@ -154,11 +157,12 @@ class TextDesign:
         if not told:
             raise InputError("has no text to learn from", where=parts[0].index.name, fix="Fill the column text.")
         words = (1, 2) if self.pairs else (1, 1)
-        self._vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=words, min_df=min(self.least, len(told)))
+        settings = {"sublinear_tf": True, "token_pattern": r"(?u)\w+(?:['’]\w+)*|[^\w\s]+"}
+        self._vectorizer = TfidfVectorizer(ngram_range=words, min_df=min(self.least, len(told)), **settings)
         try:
             self._vectorizer.fit(told)
         except ValueError:  # no word occurs often enough
-            self._vectorizer = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\S+").fit(told)
+            self._vectorizer = TfidfVectorizer(**settings).fit(told)
 
     def transform(self, data: Dataset) -> tuple[Any, npt.NDArray[np.bool_]]:
         """``(n, words)`` sparse and ``(n,)``."""

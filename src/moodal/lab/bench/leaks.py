@@ -56,11 +56,16 @@ def shared(index: Index, parts: Parts, keys: Sequence[str]) -> Iterator[Leak]:
                 continue
             column = index[key]
             left, right = column[parts[a]], column[parts[b]]
-            common = sorted((set(left) & set(right)) - {""})
+            common = (set(left) & set(right)) - {""}
             if common:
-                ours, theirs = parts[a][np.isin(left, common)], parts[b][np.isin(right, common)]
+                ours, theirs = parts[a][_among(left, common)], parts[b][_among(right, common)]
                 sides = tuple(sorted(ours.tolist())), tuple(sorted(theirs.tolist()))
-                yield Leak(key, (a, b), tuple(common), tuple(sorted(sides[0] + sides[1])), sides)
+                yield Leak(key, (a, b), tuple(sorted(common)), tuple(sorted(sides[0] + sides[1])), sides)
+
+
+def _among(values: npt.NDArray[np.object_], kept: set[str]) -> npt.NDArray[np.bool_]:
+    # np.isin compares objects with each of the kept in turn.
+    return np.fromiter((v in kept for v in values), bool, len(values))
 
 
 def overlaps(index: Index, a: str, left: npt.NDArray[np.int64], b: str, right: npt.NDArray[np.int64]) -> Leak | None:

@@ -22,7 +22,9 @@ from moodal.core.errors import UsageError
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.learner import Prediction
 
+from . import sums
 from .calibration import brier, ece
+from .sums import confusion, precision, recall
 
 __all__ = [
     "DEFAULT", "METRICS", "Metric", "accuracy", "auc", "ccc", "confusion", "cosine", "cross_entropy", "decided",
@@ -36,53 +38,32 @@ Floats = npt.NDArray[np.float64]
 #: The metric of a kind of label where none was named.
 DEFAULT = {"class": "uar", "multilabel": "macro_f1", "continuous": "ccc", "distribution": "js"}
 
-#: No probability is taken to be smaller: one row must not decide a mean.
-_LEAST = 1e-7
-
-
 # ---- classes ---------------------------------------------------------------------------------------------------------
-
-
-def confusion(truth: Array, predicted: Array, classes: int) -> npt.NDArray[np.int64]:
-    """Counts ``(C, C + 1)``: rows the truth, columns the prediction; ``predicted`` -1 is withheld, the last column."""
-    column = np.where(np.asarray(predicted) < 0, classes, predicted)
-    flat = np.bincount(np.asarray(truth) * (classes + 1) + column, minlength=classes * (classes + 1))
-    return flat.reshape(classes, classes + 1)
-
-
-def recall(counts: Array) -> Floats:
-    """``(..., C)`` recall of each class from a confusion; NaN for a class that does not occur."""
-    return _ratio(_hits(counts), counts.sum(axis=-1))
-
-
-def precision(counts: Array) -> Floats:
-    """``(..., C)`` precision of each class from a confusion; NaN for a class that was never predicted."""
-    return _ratio(_hits(counts), counts.sum(axis=-2)[..., :-1])
 
 
 def accuracy(truth: Array, predicted: Array) -> float:
     """Share of rows that are right; 0 to 1."""
-    return float(_accuracy(_counted(truth, predicted)))
+    return float(sums.accuracy(sums.counted(truth, predicted)))
 
 
 def uar(truth: Array, predicted: Array) -> float:
     """Unweighted average recall: mean recall of the classes that occur in the truth; 0 to 1."""
-    return float(_uar(_counted(truth, predicted)))
+    return float(sums.uar(sums.counted(truth, predicted)))
 
 
 def macro_f1(truth: Array, predicted: Array) -> float:
     """Mean F1 of the classes that occur in the truth; 0 to 1. Classes ``(n,)``, or several labels ``(n, C)`` bool."""
-    return float(_macro_f1(_f1_sums(truth, predicted)))
+    return float(sums.macro_f1(sums.f1_sums(truth, predicted)))
 
 
 def weighted_f1(truth: Array, predicted: Array) -> float:
     """Mean F1 of the classes, weighted by how often each occurs in the truth; 0 to 1."""
-    return float(_weighted_f1(_f1_sums(truth, predicted)))
+    return float(sums.weighted_f1(sums.f1_sums(truth, predicted)))
 
 
 def micro_f1(truth: Array, predicted: Array) -> float:
     """F1 of all labels of all rows taken together; ``(n, C)`` bool; 0 to 1."""
-    return float(_micro_f1(_f1_sums(truth, predicted)))
+    return float(sums.micro_f1(sums.f1_sums(truth, predicted)))
 
 
 def mcc(truth: Array, predicted: Array) -> float:
@@ -90,7 +71,7 @@ def mcc(truth: Array, predicted: Array) -> float:
 
     Gorodkin, Comput. Biol. Chem. 28 (2004) 367, eq. 8. Withheld counts as a predicted class of its own.
     """
-    return float(_mcc(_counted(truth, predicted)))
+    return float(sums.mcc(sums.counted(truth, predicted)))
 
 
 def auc(truth: Array, scores: Array, withheld: Array | None = None) -> float:
@@ -105,7 +86,7 @@ def auc(truth: Array, scores: Array, withheld: Array | None = None) -> float:
     n1, n0 = int(positive.sum()), int((~positive).sum())
     if not n1 or not n0:
         return float("nan")
-    return float((_ranks(value)[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+    return float((sums.ranks(value)[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
 def mean_average_precision(truth: Array, scores: Array, withheld: Array | None = None) -> float:
@@ -136,7 +117,7 @@ def _average_precision(truth: Array, score: Array) -> float:
 
 def pearson_r(truth: Array, told: Array) -> float:
     """Pearson's correlation, mean over dimensions ``(n, k)``; -1 to 1, NaN where either side is constant."""
-    return float(_pearson(_moments(truth, told)))
+    return float(sums.pearson(sums.moments(truth, told)))
 
 
 def ccc(truth: Array, told: Array) -> float:
@@ -144,17 +125,17 @@ def ccc(truth: Array, told: Array) -> float:
 
     Lin, Biometrics 45 (1989) 255: 2 cov / (var + var + (difference of means)²), with moments over n.
     """
-    return float(_ccc(_moments(truth, told)))
+    return float(sums.ccc(sums.moments(truth, told)))
 
 
 def rmse(truth: Array, told: Array) -> float:
     """Root of the mean squared error, mean over dimensions ``(n, k)``; in the label's unit."""
-    return float(_rmse(_moments(truth, told)))
+    return float(sums.rmse(sums.moments(truth, told)))
 
 
 def mae(truth: Array, told: Array) -> float:
     """Mean absolute error, mean over dimensions ``(n, k)``; in the label's unit."""
-    return float(_mae(_moments(truth, told)))
+    return float(sums.mae(sums.moments(truth, told)))
 
 
 # ---- distributions ---------------------------------------------------------------------------------------------------
@@ -162,27 +143,27 @@ def mae(truth: Array, told: Array) -> float:
 
 def kl(truth: Array, told: Array) -> float:
     """Mean over rows of KL(truth || told), nats; told is bounded below by 1e-7."""
-    return float(_kl_rows(truth, told).mean())
+    return float(sums.kl_rows(truth, told).mean())
 
 
 def js(truth: Array, told: Array) -> float:
     """Mean over rows of the Jensen-Shannon divergence, nats: 0 to ln 2."""
-    return float(_js_rows(truth, told).mean())
+    return float(sums.js_rows(truth, told).mean())
 
 
 def cross_entropy(truth: Array, told: Array) -> float:
     """Mean over rows of -sum truth log told, nats; told is bounded below by 1e-7."""
-    return float(_cross_entropy_rows(truth, told).mean())
+    return float(sums.cross_entropy_rows(truth, told).mean())
 
 
 def cosine(truth: Array, told: Array) -> float:
     """Mean over rows of the cosine of the two distributions; 0 to 1."""
-    return float(_cosine_rows(truth, told).mean())
+    return float(sums.cosine_rows(truth, told).mean())
 
 
 def top1_agreement(truth: Array, told: Array) -> float:
     """Share of rows whose likeliest class leads the votes too (or is among those that lead them); 0 to 1."""
-    return float(_top1_rows(truth, told).mean())
+    return float(sums.top1_rows(truth, told).mean())
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------
@@ -258,194 +239,6 @@ def metric(name: str, kind: str) -> Metric:
     return METRICS[name]
 
 
-# ---- sums and what follows from them ---------------------------------------------------------------------------------
-
-
-def _ratio(a: Array, b: Array) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(b > 0, a / np.where(b > 0, b, 1), np.nan)
-
-
-def _ranks(values: Array) -> Floats:
-    """Ranks from 1, ties at their mean."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts - 1) / 2)[place]
-
-
-def _hits(counts: Array) -> Array:
-    return np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
-
-
-def _counted(truth: Array, predicted: Array) -> Array:
-    truth, predicted = np.asarray(truth), np.asarray(predicted)
-    return confusion(truth, predicted, _classes(truth, predicted))
-
-
-def _classes(truth: Array, predicted: Array) -> int:
-    return int(max(truth.max(initial=0), predicted.max(initial=0))) + 1
-
-
-def _counts_by_group(truth: Array, predicted: Array, group: Array, groups: int, classes: int) -> Array:
-    c = classes
-    column = np.where(predicted < 0, c, predicted)
-    flat = np.bincount((group * c + truth) * (c + 1) + column, minlength=groups * c * (c + 1))
-    return flat.reshape(groups, c, c + 1)
-
-
-def _accuracy(counts: Array) -> Any:
-    return _ratio(_hits(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
-
-
-def _mean_of_told(values: Array) -> Any:
-    told = np.isfinite(values)
-    return _ratio(np.where(told, values, 0).sum(axis=-1), told.sum(axis=-1))
-
-
-def _uar(counts: Array) -> Any:
-    return _mean_of_told(recall(counts))
-
-
-def _mcc(counts: Array) -> Any:
-    true = counts.sum(axis=-1).astype(float)
-    told = counts.sum(axis=-2).astype(float)
-    n = true.sum(axis=-1)
-    cov = _hits(counts).sum(axis=-1) * n - (true * told[..., :-1]).sum(axis=-1)
-    spread = (n**2 - (told**2).sum(axis=-1)) * (n**2 - (true**2).sum(axis=-1))
-    return np.where(spread > 0, cov / np.sqrt(np.where(spread > 0, spread, 1)), 0.0)
-
-
-def _f1_sums(truth: Array, predicted: Array) -> Array:
-    truth, predicted = np.asarray(truth), np.asarray(predicted)
-    group = np.zeros(len(truth), np.int64)
-    return np.asarray(_f1_by_group(truth, predicted, group, 1, _classes(truth, predicted))[0])
-
-
-def _f1_by_group(truth: Array, predicted: Array, group: Array, groups: int, classes: int) -> Array:
-    """``(groups, 3, C)``: hits, times predicted, times true."""
-    if truth.ndim == 1:
-        counts = _counts_by_group(truth, predicted, group, groups, classes)
-        return np.stack([_hits(counts), counts.sum(axis=-2)[..., :-1], counts.sum(axis=-1)], axis=1)
-    parts = [_sum_by_group(m.astype(float), group, groups) for m in (truth & predicted, predicted, truth)]
-    return np.stack(parts, axis=1)
-
-
-def _f1(sums: Array) -> Floats:
-    return _ratio(2 * sums[..., 0, :], sums[..., 1, :] + sums[..., 2, :])
-
-
-def _macro_f1(sums: Array) -> Any:
-    return _mean_of_told(np.where(sums[..., 2, :] > 0, _f1(sums), np.nan))
-
-
-def _weighted_f1(sums: Array) -> Any:
-    weight = sums[..., 2, :]
-    return _ratio((np.nan_to_num(_f1(sums)) * weight).sum(axis=-1), weight.sum(axis=-1))
-
-
-def _micro_f1(sums: Array) -> Any:
-    whole = sums.sum(axis=-1)
-    return _ratio(2 * whole[..., 0], whole[..., 1] + whole[..., 2])
-
-
-def _sum_by_group(rows: Array, group: Array, groups: int) -> Floats:
-    """``(groups, d)`` sums of ``(n, d)`` rows."""
-    rows = np.asarray(rows, np.float64)
-    return np.stack([np.bincount(group, column, groups) for column in rows.T], axis=1)
-
-
-def _moments(truth: Array, told: Array) -> Array:
-    truth = np.asarray(truth, np.float64).reshape(len(truth), -1)
-    told = np.asarray(told, np.float64).reshape(len(told), -1)
-    return np.asarray(_moments_by_group(truth, told, np.zeros(len(truth), np.int64), 1, 0)[0])
-
-
-def _moments_by_group(truth: Array, told: Array, group: Array, groups: int, _: int) -> Array:
-    """``(groups, 7, k)``: n, sums of x, y, xx, yy, xy, |x - y|; both shifted by the truth's mean, for precision."""
-    keep = np.isfinite(told).all(axis=1)
-    x, y, group = truth[keep], told[keep], group[keep]
-    middle = truth.mean(axis=0) if len(truth) else 0.0
-    x, y = x - middle, y - middle
-    parts = (np.ones_like(x), x, y, x * x, y * y, x * y, np.abs(x - y))
-    return np.stack([_sum_by_group(p, group, groups) for p in parts], axis=1)
-
-
-def _central(sums: Array) -> tuple[Array, Array, Array, Array, Array]:
-    n = np.maximum(sums[..., 0, :], 1)
-    mx, my = sums[..., 1, :] / n, sums[..., 2, :] / n
-    vx = np.maximum(sums[..., 3, :] / n - mx**2, 0)
-    vy = np.maximum(sums[..., 4, :] / n - my**2, 0)
-    # What is left of a constant after the subtraction is rounding, not spread.
-    vx = np.where(vx <= 1e-14 * sums[..., 3, :] / n, 0, vx)
-    vy = np.where(vy <= 1e-14 * sums[..., 4, :] / n, 0, vy)
-    return mx, my, vx, vy, sums[..., 5, :] / n - mx * my
-
-
-def _pearson(sums: Array) -> Any:
-    _, _, vx, vy, cov = _central(sums)
-    return np.clip(_ratio(cov, np.sqrt(vx * vy)), -1, 1).mean(axis=-1)
-
-
-def _ccc(sums: Array) -> Any:
-    mx, my, vx, vy, cov = _central(sums)
-    cov = np.where((vx > 0) & (vy > 0), cov, 0)
-    return _ratio(2 * cov, vx + vy + (mx - my) ** 2).mean(axis=-1)
-
-
-def _rmse(sums: Array) -> Any:
-    squares = np.maximum(sums[..., 3, :] + sums[..., 4, :] - 2 * sums[..., 5, :], 0)
-    return np.sqrt(_ratio(squares, sums[..., 0, :])).mean(axis=-1)
-
-
-def _mae(sums: Array) -> Any:
-    return _ratio(sums[..., 6, :], sums[..., 0, :]).mean(axis=-1)
-
-
-def _kl_rows(truth: Array, told: Array) -> Floats:
-    truth, told = np.asarray(truth, np.float64), np.maximum(np.asarray(told, np.float64), _LEAST)
-    return np.asarray((truth * (np.log(np.where(truth > 0, truth, 1)) - np.log(told))).sum(axis=-1))
-
-
-def _js_rows(truth: Array, told: Array) -> Floats:
-    truth, told = np.asarray(truth, np.float64), np.asarray(told, np.float64)
-    middle = (truth + told) / 2
-
-    def part(p: Array) -> Floats:
-        there = p > 0
-        return np.asarray(
-            np.where(there, p * np.log(np.where(there, p, 1) / np.where(there, middle, 1)), 0).sum(axis=-1)
-        )
-
-    return np.maximum((part(truth) + part(told)) / 2, 0)
-
-
-def _cross_entropy_rows(truth: Array, told: Array) -> Floats:
-    return np.asarray(-(np.asarray(truth) * np.log(np.maximum(np.asarray(told, np.float64), _LEAST))).sum(axis=-1))
-
-
-def _cosine_rows(truth: Array, told: Array) -> Floats:
-    lengths = np.linalg.norm(truth, axis=-1) * np.linalg.norm(told, axis=-1)
-    return np.asarray(np.clip((truth * told).sum(axis=-1) / np.maximum(lengths, 1e-300), 0, 1))
-
-
-def _top1_rows(truth: Array, told: Array) -> Floats:
-    truth = np.asarray(truth)
-    led = truth[np.arange(len(truth)), np.argmax(told, axis=-1)]
-    return np.asarray((led >= truth.max(axis=-1)).astype(float))
-
-
-def _mean_of(rows: Callable[[Array, Array], Floats]) -> Callable[[Array, Array, Array, int, int], Array]:
-    def sums(truth: Array, told: Array, group: Array, groups: int, _: int) -> Array:
-        values = rows(truth, told)
-        return _sum_by_group(np.stack([values, np.ones_like(values)], axis=1), group, groups)
-
-    return sums
-
-
-def _mean(sums: Array) -> Any:
-    return _ratio(sums[..., 0], sums[..., 1])
-
-
 _ONE, _BOTH, _MANY, _NUMBERS, _VOTES = ("class",), ("class", "multilabel"), ("multilabel",), ("continuous",), (
     "distribution",
 )  # fmt: skip
@@ -455,24 +248,34 @@ _INF = float("inf")
 METRICS: dict[str, Metric] = {
     m.name: m
     for m in (
-        Metric("accuracy", accuracy, _ONE, 0, 1, True, "decided", _counts_by_group, _accuracy),
-        Metric("uar", uar, _ONE, 0, 1, True, "decided", _counts_by_group, _uar),
-        Metric("macro_f1", macro_f1, _BOTH, 0, 1, True, "decided", _f1_by_group, _macro_f1),
-        Metric("weighted_f1", weighted_f1, _BOTH, 0, 1, True, "decided", _f1_by_group, _weighted_f1),
-        Metric("micro_f1", micro_f1, _MANY, 0, 1, True, "decided", _f1_by_group, _micro_f1),
-        Metric("mcc", mcc, _ONE, -1, 1, True, "decided", _counts_by_group, _mcc),
+        Metric("accuracy", accuracy, _ONE, 0, 1, True, "decided", sums.counts_by_group, sums.accuracy),
+        Metric("uar", uar, _ONE, 0, 1, True, "decided", sums.counts_by_group, sums.uar),
+        Metric("macro_f1", macro_f1, _BOTH, 0, 1, True, "decided", sums.f1_by_group, sums.macro_f1),
+        Metric("weighted_f1", weighted_f1, _BOTH, 0, 1, True, "decided", sums.f1_by_group, sums.weighted_f1),
+        Metric("micro_f1", micro_f1, _MANY, 0, 1, True, "decided", sums.f1_by_group, sums.micro_f1),
+        Metric("mcc", mcc, _ONE, -1, 1, True, "decided", sums.counts_by_group, sums.mcc),
         Metric("auc", auc, _ONE, 0, 1, True, "scores"),
         Metric("mean_average_precision", mean_average_precision, _MANY, 0, 1, True, "scores"),
         Metric("ece", ece, _ONE, 0, 1, False, "scores"),
         Metric("brier", brier, _ONE, 0, 2, False, "scores"),
-        Metric("pearson_r", pearson_r, _NUMBERS, -1, 1, True, "values", _moments_by_group, _pearson),
-        Metric("ccc", ccc, _NUMBERS, -1, 1, True, "values", _moments_by_group, _ccc),
-        Metric("rmse", rmse, _NUMBERS, 0, _INF, False, "values", _moments_by_group, _rmse),
-        Metric("mae", mae, _NUMBERS, 0, _INF, False, "values", _moments_by_group, _mae),
-        Metric("kl", kl, _VOTES, 0, _INF, False, "values", _mean_of(_kl_rows), _mean),
-        Metric("js", js, _VOTES, 0, float(np.log(2)), False, "values", _mean_of(_js_rows), _mean),
-        Metric("cross_entropy", cross_entropy, _VOTES, 0, _INF, False, "values", _mean_of(_cross_entropy_rows), _mean),
-        Metric("cosine", cosine, _VOTES, 0, 1, True, "values", _mean_of(_cosine_rows), _mean),
-        Metric("top1_agreement", top1_agreement, _VOTES, 0, 1, True, "values", _mean_of(_top1_rows), _mean),
+        Metric("pearson_r", pearson_r, _NUMBERS, -1, 1, True, "values", sums.moments_by_group, sums.pearson),
+        Metric("ccc", ccc, _NUMBERS, -1, 1, True, "values", sums.moments_by_group, sums.ccc),
+        Metric("rmse", rmse, _NUMBERS, 0, _INF, False, "values", sums.moments_by_group, sums.rmse),
+        Metric("mae", mae, _NUMBERS, 0, _INF, False, "values", sums.moments_by_group, sums.mae),
+        Metric("kl", kl, _VOTES, 0, _INF, False, "values", sums.mean_of(sums.kl_rows), sums.mean),
+        Metric("js", js, _VOTES, 0, float(np.log(2)), False, "values", sums.mean_of(sums.js_rows), sums.mean),
+        Metric(
+            "cross_entropy",
+            cross_entropy,
+            _VOTES,
+            0,
+            _INF,
+            False,
+            "values",
+            sums.mean_of(sums.cross_entropy_rows),
+            sums.mean,
+        ),
+        Metric("cosine", cosine, _VOTES, 0, 1, True, "values", sums.mean_of(sums.cosine_rows), sums.mean),
+        Metric("top1_agreement", top1_agreement, _VOTES, 0, 1, True, "values", sums.mean_of(sums.top1_rows), sums.mean),
     )
 }

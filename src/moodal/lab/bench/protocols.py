@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,13 +44,16 @@ class Protocol:
     """A way to split. ``disjoint`` are the keys no two parts may share, ``notice`` those that are printed if they do.
 
     ``validation`` is the share of what is not tested that is held out to choose on. ``leaky`` marks a protocol
-    that exists only to compare with older literature, and is printed with every score under it.
+    that exists only to compare with older literature, and is printed with every score under it. ``held_where`` keeps
+    only examples with that value of a column in what is held out (``{"measured": "yes"}``); the others of those
+    people are left out of everything.
     """
 
     disjoint: tuple[str, ...] = (*ALWAYS, "subject")
     notice: tuple[str, ...] = ("stimulus", "session", "dialogue", "recording")
     validation: float = 0.15
     seed: int = 0
+    held_where: dict[str, str] = field(default_factory=dict)
     name: ClassVar[str] = ""
     leaky: ClassVar[bool] = False
 
@@ -77,7 +80,7 @@ class Protocol:
         index = data if isinstance(data, Index) else data.index
         folds = []
         for fold in self.folds(index):
-            fold = self._purged(index, fold)
+            fold = self._purged(index, self._held_out(index, fold))
             for part, rows in fold.parts.items():
                 if not len(rows):
                     raise InputError(
@@ -94,6 +97,12 @@ class Protocol:
         if not folds:
             raise InputError("gives no fold", where=f"{index.name}, {self}", fix="Check the column it splits by.")
         return folds
+
+    def _held_out(self, index: Index, fold: Fold) -> Fold:
+        if not self.held_where:
+            return fold
+        keep = np.all([index[column] == value for column, value in self.held_where.items()], axis=0)
+        return replace(fold, validation=fold.validation[keep[fold.validation]], test=fold.test[keep[fold.test]])
 
     def notices(self, index: Index, folds: Sequence[Fold]) -> list[str]:
         """What the parts share that the protocol allows: one line a key, to print beside every score."""
@@ -363,7 +372,13 @@ PROTOCOLS: dict[str, type[Protocol]] = {
 }
 
 
-_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "dict[str, str]": (dict,),
+}
 
 
 def protocol(use: str, **settings: Any) -> Protocol:

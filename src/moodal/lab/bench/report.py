@@ -24,7 +24,10 @@ from .results import Result, versions
 
 __all__ = ["CardCell", "Comparison", "GroupRow", "Report", "Row", "Run", "assemble"]
 
+#: Nominal coverage of label sets.
 LEVEL = 0.9
+#: Fewer units than these make a bootstrap interval too narrow to go without a word.
+FEW = 8
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,8 @@ def assemble(run: Run) -> Report:
     notices = list(run.notices)
     if among.column == "row":
         notices.append("no people, dialogues or recordings are known: intervals are over rows, and too narrow")
+    elif len(among.names) < FEW:
+        notices.append(f"intervals rest on {among}: too few to be trusted to more than a digit")
     there = run.data.take(tested).present if run.data.features else np.ones((len(tested), 1), bool)
     silent: npt.NDArray[np.bool_] = np.logical_not(np.any(there, axis=1))
     for name in sorted({among.names[u] for u in set(among.of[silent])} if among.column != "row" else ()):

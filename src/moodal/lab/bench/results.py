@@ -23,7 +23,8 @@ __all__ = ["Result", "code", "data_key", "versions"]
 #: Sources under ``moodal/lab`` that a result hangs on; how it is drawn and written is not among them.
 _CODE = (
     "nn/**/*.py", "models/**/*.py", "train/**/*.py", "data/*.py", "bench/designs.py", "bench/estimators.py",
-    "bench/learners.py", "bench/trivial.py", "bench/run.py", "bench/results.py", "bench/metrics.py",
+    "bench/learners.py", "bench/network.py", "bench/trivial.py", "bench/run.py", "bench/results.py", "bench/metrics.py",
+    "bench/sums.py", "bench/calibration.py", "bench/fitting.py",
 )  # fmt: skip
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 

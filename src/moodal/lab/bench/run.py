@@ -15,9 +15,11 @@ import contextlib
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,8 @@ def _results(
         if not fresh and task.key not in found and _kept(task) and (stored := store.get(task.key)) is not None:
             found[task.key] = Result.of(stored)
     todo = list({t.key: t for t in tasks if t.key not in found}.values())
+    for entry in {t.entry.name: t.entry for t in todo}.values():
+        getattr(getattr(entry.learner, "learner", entry.learner), "made", lambda: None)()  # a wrong setting tells now
     before, done = len(found), 0
 
     failed: list[tuple[str, str]] = []
@@ -293,7 +297,8 @@ def _results(
         from joblib import Parallel, delayed  # type: ignore[import-untyped]
 
         work = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs + 1, batch_size=1)
-        for key, answer in work(delayed(_keyed)(data, label, task, store.folder) for task in rest()):
+        me = os.getpid()
+        for key, answer in work(delayed(_keyed)(data, label, task, store.folder, me) for task in rest()):
             note(key, answer)
     if failed:
         raise _error(*failed[0])
@@ -305,8 +310,22 @@ def _kept(task: Task) -> bool:
     return bool(getattr(inner, "keeps", True))
 
 
-def _keyed(data: Dataset, label: str, task: Task, folder: Path) -> tuple[str, Result | tuple[str, str]]:
+def _keyed(data: Dataset, label: str, task: Task, folder: Path, parent: int) -> tuple[str, Result | tuple[str, str]]:
+    _end_with(parent)
     return task.key, _work(data, label, task, folder)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this process when the one that began it is gone: a run that was killed leaves nobody working."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple[str, str]:
@@ -314,7 +333,7 @@ def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple
     store = Cache(folder)
     where = f"{task.entry.name}, fold {task.fold.name}, seed {task.seed}"
     try:
-        with _one_thread(task.entry.learner):
+        with _one_thread():
             result = _fitted(data, label, task, folder / "fits" / task.key)
         if _kept(task):
             store.put(task.key, result.arrays())
@@ -322,7 +341,7 @@ def _work(data: Dataset, label: str, task: Task, folder: Path) -> Result | tuple
         return result
     except MoodalError as error:
         kind = type(error).__name__
-        return kind, str(error) if error.where else f"{where}: {error}"
+        return kind, f"{where}: {error}"
     except Exception as error:
         if os.environ.get("MOODAL_DEBUG"):
             raise
@@ -384,19 +403,8 @@ def _checked(prediction: Prediction, n: int, kind: str, told: Mapping[str, Any],
 
 
 @contextlib.contextmanager
-def _one_thread(learner: Learner) -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """One thread for the numbers: sums in another order would differ in the last digit with the number of processes."""
-    inner = getattr(learner, "learner", learner)
-    if type(inner).__module__.startswith("moodal.lab.train"):
-        import torch
-
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-        return
     try:
         import sklearn  # noqa: F401  (its libraries must be there before their threads can be limited)
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]

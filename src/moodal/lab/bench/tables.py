@@ -208,7 +208,8 @@ def _short(value: Any) -> str:
 
 def _cell(text: str) -> str:
     """Text from a table of the user's own must not end a Markdown cell, or begin a tag."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    plain = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return plain.replace("|", "\\|").replace("<", "&lt;")
 
 
 def markdown(report: Report, *, level: int = 1) -> str:
@@ -230,7 +231,7 @@ def markdown(report: Report, *, level: int = 1) -> str:
         f"- {', '.join(f'{k} {v}' for k, v in report.versions.items())}; seeds {', '.join(map(str, report.seeds))}"
     ]
     if report.command:
-        lines += [f"- made by `{report.command}`"]
+        lines += [f"- made by `{_cell(report.command).replace('`', '?')}`"]
     return "\n".join(lines) + "\n"
 
 

@@ -42,4 +42,4 @@ def build(name: str, widths: Mapping[str, int], classes: int, kind: str = "class
         raise UsageError(f"does not learn {kind} labels", where=name, fix=f"It learns: {', '.join(module.SPEC.kinds)}.")
     if not widths or min(widths.values()) < 1:
         raise UsageError(f"needs a modality of one channel at least, not {dict(widths)}", where=name)
-    return module.build(widths, classes, kind, **settings)  # type: ignore[no-any-return]
+    return module.build(widths, classes, kind, **settings)

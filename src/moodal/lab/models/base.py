@@ -1,5 +1,4 @@
 """What every model has: standardised input, masks that hold, an objective, scores from logits."""
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Early fusion: every modality pooled over time, side by side, into one multilayer perceptron."""
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

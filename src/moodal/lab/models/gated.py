@@ -1,5 +1,4 @@
 """Gated multimodal units: each modality's hidden state is let through by a gate that sees all of them."""
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Late fusion: each modality decides alone; those that are there are averaged in log-probability."""
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

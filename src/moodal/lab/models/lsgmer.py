@@ -13,7 +13,6 @@ silent; ``docs/explanation/lsgmer.md`` says why.
     [H_1 ; H_2 ; …] ─► [MLP] ─► R ─► [mean over labels] ─► H ─► Linear ─► z ─► p
                                                            └─► cos(H, L) / τ ─► q          APC: JS(p, q)
 """
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 
@@ -118,7 +117,7 @@ class LabelSignal(nn.Module):
 
         R is C for label queries, 1 for feature queries.
         """
-        signal = labels.unsqueeze(0).expand(len(h0), -1, -1)
+        signal = labels.unsqueeze(0).expand(h0.shape[0], -1, -1)
         if self.direction == "label_queries":
             h2, rows = self.attention.with_rows(signal, h1, mask)
             return h2.sigmoid() * masked_mean(h0, mask).unsqueeze(1) + h2, rows

@@ -1,5 +1,4 @@
 """MulT-style fusion: every modality attends to every other one, step by step, without alignment."""
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

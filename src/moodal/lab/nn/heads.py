@@ -1,5 +1,4 @@
 """From features to a modality's hidden rows, and from several modalities' rows to one."""
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ A mask is ``(batch, time)`` bool, True where a step is valid. An example that la
 that modality's mask. `Absent` gives such an example one learned step in its stead, because a softmax over an
 empty set of keys is not a number.
 """
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

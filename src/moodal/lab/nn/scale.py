@@ -1,5 +1,4 @@
 """Standardising inside the model, so that what was fitted on the training part travels with it."""
-# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 

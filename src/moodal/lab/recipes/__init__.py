@@ -166,12 +166,7 @@ class Recipe:
 
 def names() -> tuple[str, ...]:
     """Recipes that ship with moodal, by name."""
-    return tuple(sorted(p.stem for p in _files()))
-
-
-def _files() -> list[Path]:
-    """Recipes; what lies in ``pipelines`` is of another form (`moodal.lab.pipeline`)."""
-    return sorted(p for p in _FOLDER.rglob("*.toml") if "pipelines" not in p.relative_to(_FOLDER).parts)
+    return tuple(sorted(p.stem for p in _FOLDER.glob("*.toml")))
 
 
 def load(name: str) -> Recipe:
@@ -186,7 +181,7 @@ def load(name: str) -> Recipe:
         if not path.exists():
             raise InputError("no such recipe", where=name, fix="See: moodal bench list")
         return parse(path.read_text(encoding="utf-8"), str(path))
-    for found in (p for p in _files() if p.stem == name):
+    for found in _FOLDER.glob(f"{name}.toml"):
         return parse(found.read_text(encoding="utf-8"), found.name)
     near = difflib.get_close_matches(name, names(), 1)
     hint = f"Did you mean {near[0]}? " if near else ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from moodal.core.dialogue import PAST_FLAGS, past_turns, past_values
 from moodal.core.errors import InputError
-from moodal.dsp.dialogue import PAST_FLAGS, past_turns, past_values
 from moodal.lab.data.dataset import Dataset, Feature
 
 __all__ = ["PAST", "with_past"]
@@ -18,7 +18,7 @@ def with_past(data: Dataset, k: int) -> Dataset:
     """The data set with ``MODALITY_past`` beside each modality: up to ``k`` past turns, one step each (its mean).
 
     The past of an example is looked for in these very rows, so a part of a split never sees another part; later turns
-    are never used. Steps carry `moodal.dsp.dialogue.PAST_FLAGS` behind the features.
+    are never used. Steps carry `moodal.core.dialogue.PAST_FLAGS` behind the features.
 
     Raises
     ------

@@ -24,6 +24,7 @@ from .fitted import TorchFitted
 from .label_text import label_vectors
 from .loop import Part, predict_logits, train_model
 from .packed import Packed
+from .parallel import Group
 from .settings import LearnerSettings
 from .target import class_weights, scaled, target_of
 
@@ -131,6 +132,7 @@ class TorchLearner:
 
     def _key(self, train: Dataset, validation: Dataset, label: str, seed: int) -> str:
         told = [self.settings(), label, seed, train.fingerprint(), validation.fingerprint(), torch.__version__]
+        told.append(Group.current().size)  # several processes see other batches
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

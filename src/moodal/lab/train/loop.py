@@ -49,12 +49,16 @@ class Part:
 
 @dataclass
 class Trained:
-    """How a training went: a row of figures an epoch, the chosen one (counted from 1) and why it was chosen."""
+    """How a training went: a row of figures an epoch, the chosen one (counted from 1) and why it was chosen.
+
+    Of epochs with the same figure the one of lowest loss is taken: a small validation part has few figures.
+    """
 
     select: str = ""
     curves: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best: float | None = None
+    best_loss: float = math.inf
     steps: int = 0
     finished: bool = False
 
@@ -86,6 +90,7 @@ def train_model(
     group = Group.current()
     net = group.wrap(model)
     optimiser = _optimiser(model, s)
+    parameters = list(model.parameters())  # walking the modules at each step would cost a twentieth of it
     average = copy.deepcopy(model) if s.ema else model
     best_weights: dict[str, Tensor] = {}
     done = Trained()
@@ -120,9 +125,9 @@ def train_model(
             if (i + 1) % s.accumulate and i + 1 < len(order):
                 continue
             if s.grad_clip:
-                torch.nn.utils.clip_grad_norm_(model.parameters(), s.grad_clip)
-            for parameters in optimiser.param_groups:
-                parameters["lr"] = s.lr * _schedule(done.steps, total, s.warmup)
+                torch.nn.utils.clip_grad_norm_(parameters, s.grad_clip)
+            for some in optimiser.param_groups:
+                some["lr"] = s.lr * _schedule(done.steps, total, s.warmup)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             model.after_step()
@@ -139,8 +144,9 @@ def train_model(
         row |= {f"val_{k}": v for k, v in evaluate(average, validation, plain, s.batch).items()}
         done.curves.append(row)
         done.select = chosen(s.select, model.kind, tuple(k for k in row if k.startswith("val_")))
-        if is_better(done.select, row[done.select], done.best):
-            done.best, done.best_epoch = row[done.select], epoch + 1
+        equal = row[done.select] == done.best and row["val_loss"] < done.best_loss
+        if equal or is_better(done.select, row[done.select], done.best):
+            done.best, done.best_loss, done.best_epoch = row[done.select], row["val_loss"], epoch + 1
             best_weights = {k: v.detach().clone() for k, v in average.state_dict().items()}
         done.finished = epoch + 1 == s.epochs or bool(s.patience and epoch + 1 - done.best_epoch >= s.patience)
         if state is not None and group.rank == 0:

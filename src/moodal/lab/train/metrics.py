@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from moodal.core.errors import UsageError
 
-__all__ = ["DEFAULT", "figures", "is_better"]
+__all__ = ["CHOOSERS", "DEFAULT", "chosen", "figures", "interval", "is_better"]
 
 #: Chosen by, where ``select`` is empty.
 DEFAULT = {
@@ -18,6 +18,10 @@ DEFAULT = {
     "continuous": "val_ccc",
     "distribution": "val_loss",
 }
+
+
+#: Figures that an epoch may be chosen by; a recipe's metric is taken where it is one of them.
+CHOOSERS = ("accuracy", "uar", "macro_f1", "weighted_f1", "micro_f1", "pearson_r", "ccc", "mae")
 
 
 def figures(kind: str, scores: npt.NDArray[Any], target: npt.NDArray[Any]) -> dict[str, float]:
@@ -54,6 +58,31 @@ def _classes(told: npt.NDArray[Any], truth: npt.NDArray[Any], classes: int) -> d
         "macro_f1": float(f1[occurs].mean()),
         "weighted_f1": float((f1 * n).sum() / n.sum()),
     }
+
+
+def interval(
+    kind: str,
+    scores: npt.NDArray[Any],
+    target: npt.NDArray[Any],
+    unit: npt.NDArray[Any],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, list[float]]:
+    """95 % bootstrap intervals of `figures`, resampling whole units (people, dialogues), named by ``unit`` ``(n,)``."""
+    _, owner = np.unique(unit.astype(str), return_inverse=True)
+    order = np.argsort(owner, kind="stable")
+    sizes = np.bincount(owner)
+    starts = np.cumsum(sizes) - sizes
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, list[float]] = {}
+    for _ in range(draws):
+        units = rng.integers(0, len(sizes), len(sizes))
+        long = sizes[units]
+        rows = order[np.repeat(starts[units] - np.cumsum(long) + long, long) + np.arange(long.sum())]
+        for name, value in figures(kind, scores[rows], target[rows]).items():
+            drawn.setdefault(name, []).append(value)
+    return {name: np.quantile(values, [0.025, 0.975]).tolist() for name, values in drawn.items()}
 
 
 def chosen(select: str, kind: str, names: tuple[str, ...]) -> str:

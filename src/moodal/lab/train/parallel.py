@@ -50,6 +50,11 @@ class Group:
         """This process's batches; as many for each, so the last few may wait for another epoch."""
         return list(order)[: len(order) // self.size * self.size][self.rank :: self.size]
 
+    def wait(self) -> None:
+        """Until every process has come here."""
+        if self.size > 1:
+            torch.distributed.barrier()
+
     def mean(self, value: Any) -> float:
         """The mean of a number over the processes."""
         if self.size > 1:

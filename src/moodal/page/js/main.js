@@ -147,7 +147,8 @@ async function start() {
   root.classList.remove("plain-only");
   root.classList.toggle("is-still", DATA.still);
   root.classList.toggle("is-nobody", !DATA.subjects.length);
-  root.classList.toggle("is-nothing", !DATA.subjects.some((s) => s.told_s > 0));
+  // What was measured of a body is worth seeing where nothing follows from it.
+  root.classList.toggle("is-nothing", !DATA.subjects.some((s) => s.told_s > 0) && !DATA.signals.some((x) => x.row && x.track.startsWith("body.")));
   root.classList.toggle("is-order", ordered());
   for (const details of document.querySelectorAll("#tables details")) details.open = false;
   state.span = phone() ? Math.min(30, DATA.duration) : Math.min(60, DATA.duration);

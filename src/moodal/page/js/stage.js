@@ -135,7 +135,7 @@ function drawPulse() {
   const span = Math.min(signal.wave ? 12 : 300, DATA.duration), from = clamp(state.t - span / 2, 0, Math.max(0, DATA.duration - span));
   const ctx = context(record.waveCanvas, width, height), per = width / span, top = 26 * sheet.rem, foot = signal.wave && signal.marks ? 26 * sheet.rem : 6;
   const owner = DATA.subjects.length === 1 ? 0 : Math.max(DATA.subjects.findIndex((x) => x.id === signal.subject), 0);
-  say(record.waveNote, `${signal.name.toLowerCase()}, ${lengthText(span)} around the cursor${signal.wave && signal.marks ? "; ms between beats" : ""}`);
+  say(record.waveNote, `${/^[A-Z]{2}/.test(signal.name) ? signal.name : signal.name.toLowerCase()}, ${lengthText(span)} around the cursor${signal.wave && signal.marks ? "; ms between beats" : ""}`);
   ctx.save();
   ctx.translate(0, top);
   paintSignal(ctx, signal, { from, to: from + span, width, height: height - top - foot }, hue(owner));

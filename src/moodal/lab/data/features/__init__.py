@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MAKERS", "features", "make"]
 
-MAKERS: dict[str, str] = {}
+MAKERS: dict[str, str] = {
+    "eeg-bands": "moodal.lab.data.features.eeg",
+    "sentence": "moodal.lab.data.features.sentence",
+    "whisper": "moodal.lab.data.features.whisper",
+}
 
 
 def make(data: Dataset, modality: str, part: FeaturePart, cache: Cache | None = None) -> Feature:

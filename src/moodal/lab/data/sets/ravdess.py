@@ -34,7 +34,13 @@ SPEC = SetSpec(
 )
 
 #: What ``part`` may be, with the first two fields of the names it takes.
-PARTS = {"speech": ("03-01", ".wav"), "song": ("03-02", ".wav"), "video": ("01-01", ".mp4"), "av": ("", "")}
+PARTS = {
+    "speech": ("03-01", ".wav"),
+    "song": ("03-02", ".wav"),
+    "video": ("01-01", ".mp4"),
+    "av": ("", ""),
+    "av+speech": ("", ""),
+}
 CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 #: Calm stays a class of its own in ``emotion``; none of the eight means it.
 EKMAN8 = {
@@ -55,15 +61,16 @@ def read(root: Path | str | None = None, part: str = "speech") -> Dataset:
 
     ``part``: ``speech`` (the sound-only clips), ``song``, ``video`` (the audio-visual films of speech), or ``av``:
     300 trials with modalities ``face`` (56 columns) and ``voice`` (67) from the compact table
-    ``ravdess_face_features``, and in column ``audio_clip`` the same trial's sound.
+    ``ravdess_face_features``, and in column ``audio_clip`` the same trial's sound. ``av+speech`` are these and every
+    other sound-only clip, which has no face; column ``measured`` tells them apart.
 
     Raises
     ------
     InputError : it, or a part of it, is not there; a file is named otherwise; a row has another emotion.
     """
     checked("part", part, tuple(PARTS), SPEC.name)
-    if part == "av":
-        return _measured(root)
+    if part in ("av", "av+speech"):
+        return _measured(root, part == "av+speech")
     path, compact = find(SPEC, root)
     begin, ending = PARTS[part]
     if compact:
@@ -74,12 +81,16 @@ def read(root: Path | str | None = None, part: str = "speech") -> Dataset:
     else:
         pattern = f"Actor_*/{begin}-*{ending}"
         told = [_official(f) for f in files_named(SPEC, path, pattern, f"Actor_01 … with {begin}-*{ending}")]
-    told = [row | {"stimulus": row["text"], "subject": row["actor"], "language": "en"} for row in told]
+    told = [row | _spoken(row) for row in told]
     # Actor 18 sang nothing.
     gone = sorted(_ACTORS - {row["actor"] for row in told} - ({"18"} if part == "song" else set()))
     notices = [f"actors {', '.join(gone)} are not here"] if gone and not compact else []
     where = path / "index.csv" if compact else path
     return speech(SPEC, told, CLASSES, EKMAN8, _KEPT, where=where, notices=notices)
+
+
+def _spoken(row: dict[str, str]) -> dict[str, str]:
+    return {"stimulus": row["text"], "subject": row["actor"], "language": "en"}
 
 
 def _same_trial(row: dict[str, str]) -> dict[str, str]:
@@ -101,7 +112,7 @@ def _official(path: Path) -> dict[str, str]:
     }
 
 
-def _measured(root: Path | str | None) -> Dataset:
+def _measured(root: Path | str | None, more: bool) -> Dataset:
     """The trials of ``ravdess_face_features``, with the measures as modalities."""
     folder = "ravdess_face_features"
     home = data_home() if root is None else Path(root)
@@ -122,14 +133,21 @@ def _measured(root: Path | str | None) -> Dataset:
             _same_trial(row)
             | {"recording": in_tar(tar, row["audio_clip"]) if tar.exists() else "", "content": "", "language": "en"}
             | {"subject": row["actor"], "text": text, "stimulus": text}
-            | {"repetition": str(int(match["repetition"])) if match else ""}
+            | {"repetition": str(int(match["repetition"])) if match else "", "measured": "yes"}
         )
-    data = speech(SPEC, trials, CLASSES, EKMAN8, (*_KEPT, "audio_clip"), where=path)
+    if more:
+        met = {row["trial"] for row in trials}
+        clips = clips_in_tar(SPEC, tar.parent, ("actor", "sex", "emotion", "intensity", "sentence", "repetition"))
+        spoken = [_same_trial(row) | {"text": row["sentence"], "measured": "no", "audio_clip": ""} for row in clips]
+        trials += [r | _spoken(r) for r in spoken if r["trial"] not in met]
+    data = speech(SPEC, trials, CLASSES, EKMAN8, (*_KEPT, "audio_clip", "measured"), where=path)
     features = {}
     for modality in ("face", "voice"):
         fields = tuple(c for c in told[0] if c.startswith(f"{modality}_"))
-        columns = [numbers([row[c] for row in told], c, str(path)) for c in fields]
-        features[modality] = Feature.table(modality, np.array(columns).T, fields=fields, source="openwillis")
+        values = np.full((len(trials), len(fields)), np.nan)
+        for k, c in enumerate(fields):
+            values[: len(told), k] = numbers([row[c] for row in told], c, str(path))
+        features[modality] = Feature.table(modality, values, fields=fields, source="openwillis")
     return Dataset(data.index, features)
 
 

@@ -1,0 +1,99 @@
+"""A text encoder from a bundle: an utterance, and what was said before it, into one vector a piece."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from moodal.core.bundle import Bundle
+from moodal.core.errors import ModelError
+from moodal.dsp.wordpiece import WordPiece
+from moodal.weights.sessions import onnx_graph
+
+__all__ = ["TextEncoder", "normal"]
+
+#: Signs of Windows-1252 that were read as Latin-1, curly quotes and dashes, as a keyboard types them.
+_SIGNS = str.maketrans({
+    "\x91": "'", "\x92": "'", "\x93": '"', "\x94": '"', "\x85": "...", "\x96": "-", "\x97": "-", "‘": "'", "’": "'",
+    "“": '"', "”": '"', "…": "...", "–": "-", "—": "-",
+})  # fmt: skip
+
+
+def normal(text: str) -> str:
+    """The text with typewriter's signs and single blanks, as encoders here are trained on."""
+    return " ".join(text.translate(_SIGNS).split())
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """A bundle of kind ``encoder``: graph ``encoder`` (ids, types, mask → states) and the array ``vocabulary``.
+
+    The manifest says ``width``, ``longest`` (pieces in all), ``own`` (pieces of the utterance itself) and ``past``
+    (utterances before it that are read). The input is ``[CLS] utterance [SEP] past … [SEP]``, oldest past first, of the
+    types 0 and 1; past utterances that do not fit are left out, oldest first.
+    """
+
+    bundle: Bundle
+
+    def __post_init__(self) -> None:
+        if self.bundle.manifest["kind"] != "encoder":
+            raise ModelError("is no text encoder", where=self.bundle.name, fix="See: moodal models list")
+
+    @property
+    def past(self) -> int:
+        """How many utterances before the present one are read."""
+        return int(self.bundle.manifest["past"])
+
+    @property
+    def width(self) -> int:
+        """Channels of a state."""
+        return int(self.bundle.manifest["width"])
+
+    @cached_property
+    def _pieces(self) -> WordPiece:
+        return WordPiece(self.bundle.array("vocabulary").tobytes().decode().split("\n"))
+
+    @cached_property
+    def _session(self) -> object:
+        return onnx_graph(self.bundle.graph("encoder"), self.bundle.name)
+
+    def sequence(self, text: str, before: Sequence[str] = ()) -> tuple[list[int], int]:
+        """Pieces of the input, and how many of them are the utterance's own (marks included).
+
+        ``before`` are the utterances before it, oldest first.
+        """
+        told = self.bundle.manifest
+        pieces, end = self._pieces, self._pieces["[SEP]"]
+        own = [pieces["[CLS]"], *pieces.ids(normal(text))[: int(told["own"])], end]
+        past: list[int] = []
+        for text in list(before)[::-1][: self.past]:
+            turn = [*pieces.ids(normal(text))[: int(told["own"])], end]
+            if len(own) + len(past) + len(turn) > int(told["longest"]):
+                break
+            past = turn + past
+        return own + past, len(own)
+
+    def states(
+        self, texts: Sequence[str], before: Sequence[Sequence[str]] | None = None, batch: int = 32
+    ) -> list[npt.NDArray[np.float32]]:
+        """One ``(pieces, width)`` array for each text, its own pieces alone; past ones have been read by them."""
+        told = [self.sequence(t, before[i] if before else ()) for i, t in enumerate(texts)]
+        found: list[npt.NDArray[np.float32]] = [np.zeros((0, self.width), np.float32)] * len(told)
+        # Of like length together: what is padded is computed too.
+        order = np.argsort([len(ids) for ids, _ in told], kind="stable")
+        for first in range(0, len(order), batch):
+            rows = order[first : first + batch]
+            steps = max(len(told[i][0]) for i in rows)
+            ids, types = np.zeros((len(rows), steps), np.int64), np.ones((len(rows), steps), np.int64)
+            mask = np.zeros((len(rows), steps), bool)
+            for k, i in enumerate(rows):
+                pieces, own = told[i]
+                ids[k, : len(pieces)], types[k, :own], mask[k, : len(pieces)] = pieces, 0, True
+            (states,) = self._session.run(None, {"ids": ids, "types": types, "mask": mask})  # type: ignore[attr-defined]
+            for k, i in enumerate(rows):
+                found[i] = np.asarray(states[k, : told[i][1]], np.float32)
+        return found

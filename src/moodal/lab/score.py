@@ -1,1 +1,0 @@
-"""`moodal score`: how well a bundle does on a user's own labelled data."""
