@@ -251,7 +251,7 @@ class FusionScorer:
 
 def _told(path: Path, options: Mapping[str, Any], scheme: str) -> dict[str, Any] | None:
     """The overall state of whom a file shows most: the largest face of a picture, else who is in view longest."""
-    from moodal.analyze import analyze
+    from moodal.front import analyze
 
     mood = analyze(path, **options)
     best: tuple[float, ...] = ()

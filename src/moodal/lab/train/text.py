@@ -153,7 +153,7 @@ def _batches(tasks: Sequence[Task], batch: int, rng: np.random.Generator) -> lis
         lengths = np.array([len(s) for s, _ in task.sequences]) + rng.random(len(task.sequences)) * 8
         order = np.argsort(lengths)
         found += [(task, order[i : i + batch]) for i in range(0, len(order), batch)]
-    rng.shuffle(found)  # type: ignore[arg-type]
+    rng.shuffle(found)
     return found
 
 

@@ -38,7 +38,7 @@ def make(data: Dataset, modality: str, part: FeaturePart, cache: Cache | None = 
     if part.use not in MAKERS:
         raise UsageError(f"unknown maker of features {part.use!r}", fix=f"Known: set, {', '.join(MAKERS)}.")
     module = import_module(MAKERS[part.use])
-    return module.make(data, modality, cache or Cache(), **part.settings)  # type: ignore[no-any-return]
+    return module.make(data, modality, cache or Cache(), **part.settings)
 
 
 def features(data: Dataset, parts: Mapping[str, FeaturePart], cache: Cache | None = None) -> Dataset:
