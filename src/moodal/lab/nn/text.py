@@ -43,7 +43,7 @@ class TextNet(nn.Module):
     """
 
     def __init__(
-        self, vocabulary: int, layers: int, d: int = 384, heads: int = 12, inner: int = 1536, dropout: float = 0.1
+        self, vocabulary: int, layers: int, d: int = 384, heads: int = 12, inner: int = 1536, dropout: float = 0.0
     ) -> None:
         super().__init__()
         self.dropout = dropout
