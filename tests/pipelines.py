@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from moodal.lab.data.raw import Phase, Raw, Signal
 from moodal.lab.pipeline import register
-from moodal.lab.pipeline.raw import Phase, Raw, Signal
 
 #: Seconds of each phase of a made-up person.
 PHASE_S = 120.0

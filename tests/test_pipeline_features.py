@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moodal.lab.pipeline.features import FIELDS, GROUPS, Withheld, listed
-from moodal.lab.pipeline.features.series import peak_hz, slope, spectrum
+from moodal.lab.data.hand import FIELDS, GROUPS, Withheld, listed
+from moodal.lab.data.hand.series import peak_hz, slope, spectrum
+from moodal.lab.data.raw import Raw, Signal
 from moodal.lab.pipeline.graph import Node
 from moodal.lab.pipeline.prepare import extract
-from moodal.lab.pipeline.raw import Raw, Signal
 from moodal.lab.pipeline.windows import Window, Windows
 from pipelines import ecg, eda
 

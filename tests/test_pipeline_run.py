@@ -13,10 +13,10 @@ import pytest
 
 from moodal.core.errors import InputError, MoodalError, UsageError
 from moodal.lab.data.cache import Cache
+from moodal.lab.data.raw import Phase, Raw, Signal
 from moodal.lab.pipeline import Pipeline
 from moodal.lab.pipeline.card import Card, compare
 from moodal.lab.pipeline.prepare import prepare
-from moodal.lab.pipeline.raw import Phase, Raw, Signal
 from moodal.lab.pipeline.run import evaluate_prepared
 from moodal.lab.pipeline.steps import _anova
 from pipelines import noise, people, segments, table

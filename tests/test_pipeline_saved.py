@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from moodal.core.errors import InputError, ModelError, UsageError
+from moodal.lab.data.raw import Raw, Signal
 from moodal.lab.pipeline import Pipeline, keep
 from moodal.lab.pipeline.learn import ESTIMATORS, make_estimator
-from moodal.lab.pipeline.raw import Raw, Signal
 from moodal.lab.pipeline.saved import SavedPipeline, Told
 from pipelines import people
 

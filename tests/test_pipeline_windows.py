@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from moodal.core.errors import InputError, UsageError
+from moodal.lab.data.raw import Phase, Raw, Signal
 from moodal.lab.pipeline import Node, Pipeline
 from moodal.lab.pipeline.acquire import acquire, matched
-from moodal.lab.pipeline.raw import Phase, Raw, Signal
 from moodal.lab.pipeline.windows import Windows, plan, starts
 from pipelines import write_folder
 

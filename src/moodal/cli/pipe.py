@@ -173,7 +173,7 @@ def compare(a: Path, b: Path, as_json: AsJson = False) -> None:
 @app.command()
 def features(as_json: AsJson = False) -> None:
     """List every hand feature: name, unit, stream."""
-    from moodal.lab.pipeline.features import GROUPS, listed
+    from moodal.lab.data.hand import GROUPS, listed
 
     if as_json:
         typer.echo(json.dumps(listed(), ensure_ascii=False))

@@ -19,11 +19,11 @@ from moodal.core.stream import SIGNAL_KINDS, SignalChunk, SoundChunk, Stream
 from moodal.lab.data.compact import rows as table_rows
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.index import TIME_COLUMNS
+from moodal.lab.data.raw import Phase, Raw, Signal
 from moodal.media.units import label as column_label
 
 from .functions import REGISTERED, function_named
 from .graph import Node
-from .raw import Phase, Raw, Signal
 from .uses import USES
 
 __all__ = ["acquire", "from_dataset", "from_recording", "matched"]

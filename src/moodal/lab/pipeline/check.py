@@ -7,9 +7,9 @@ from typing import Any
 from moodal.core import registry
 from moodal.core.errors import UsageError
 from moodal.core.stream import SIGNAL_KINDS
+from moodal.lab.data.hand import GROUPS
 from moodal.media.units import unit_of
 
-from .features import GROUPS
 from .functions import REGISTERED
 from .graph import Node, Pipeline
 from .splits import check_split

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from moodal.core.errors import InputError, UsageError
+from moodal.lab.data.raw import Raw, Signal
 
 from .acquire import _kind
 from .prepare import extract
 from .preprocess import Live as LiveNode
-from .raw import Raw, Signal
 from .windows import Window, Windows, hop_of
 
 if TYPE_CHECKING:

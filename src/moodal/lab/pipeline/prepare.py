@@ -17,15 +17,15 @@ from moodal import __version__
 from moodal.core.errors import InputError, UsageError
 from moodal.lab.data.cache import Cache, key_of
 from moodal.lab.data.dataset import Dataset, Feature
+from moodal.lab.data.hand import GROUPS, Withheld
 from moodal.lab.data.index import TEXT_COLUMNS, TIME_COLUMNS, Index
 from moodal.lab.data.labels import Labels
+from moodal.lab.data.raw import Raw
 
 from .acquire import acquire
-from .features import GROUPS, Withheld
 from .functions import function_named
 from .graph import Node, Pipeline
 from .preprocess import preprocess
-from .raw import Raw
 from .targets import target
 from .windows import Window, Windows, plan
 

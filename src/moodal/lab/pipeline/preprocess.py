@@ -15,10 +15,10 @@ import numpy.typing as npt
 from moodal.core.errors import MissingExtra, UsageError
 from moodal.dsp import eda
 from moodal.dsp.fir import band_pass, filled, zero_phase
+from moodal.lab.data.raw import Raw, Signal
 
 from .functions import function_named
 from .graph import Node
-from .raw import Raw, Signal
 
 __all__ = ["Live", "preprocess"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from moodal import media
 from moodal.core.errors import InputError, MoodalError
+from moodal.lab.data.hand import GROUPS
+from moodal.lab.data.raw import Raw
 from moodal.media.units import label as column_label
 
 from .acquire import _stem, acquire, matched
-from .features import GROUPS
 from .graph import Pipeline
-from .raw import Raw
 
 __all__ = ["propose"]
 

@@ -18,6 +18,7 @@ from moodal.formats.files import json_text, new_folder
 from moodal.lab.data.cache import Cache
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.learner import Prediction
+from moodal.lab.data.raw import Raw
 
 from . import keep
 from .acquire import opened
@@ -26,7 +27,6 @@ from .graph import Pipeline
 from .learn import Chain, FittedChain
 from .prepare import _feature, _index, extract, prepare
 from .preprocess import preprocess
-from .raw import Raw
 from .run import _data_of
 from .steps import Step, Yours, step
 from .toml import from_toml

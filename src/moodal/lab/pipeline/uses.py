@@ -14,8 +14,8 @@ from typing import Any
 
 from moodal.core import registry
 from moodal.core.errors import UsageError
+from moodal.lab.data.hand import GROUPS
 
-from .features import GROUPS
 from .functions import REGISTERED, is_reference
 
 __all__ = ["PORTS", "STAGES", "USES", "Setting", "Use", "nearest", "use_named"]

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from moodal.core.errors import InputError
+from moodal.lab.data.raw import Phase, Raw, Signal
 
 from .functions import function_named
 from .graph import Node
-from .raw import Phase, Raw, Signal
 
 __all__ = ["Window", "Windows", "plan", "sliding", "starts"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from moodal.dsp import respiration
-from moodal.lab.pipeline.raw import Signal
+from moodal.lab.data.raw import Signal
 
 from . import Withheld
 from .series import peak_hz

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from moodal.dsp.movement import emg_band, movement, root_mean_square
-from moodal.lab.pipeline.raw import Signal
+from moodal.lab.data.raw import Signal
 
 from . import Withheld
 from .series import peak_hz, spectrum

@@ -15,7 +15,7 @@ from moodal.core.clock import FloatArray
 from moodal.dsp import hrv
 from moodal.dsp.beats import ECG, PPG, BeatShape, clean, find_beats, refine, template_match
 from moodal.dsp.intervals import LONGEST_S, SHORTEST_S, running_median
-from moodal.lab.pipeline.raw import Signal
+from moodal.lab.data.raw import Signal
 
 from . import Withheld
 from .names import FIELDS

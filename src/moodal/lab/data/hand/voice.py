@@ -6,7 +6,7 @@ import numpy as np
 
 from moodal.dsp.egemaps_functionals import FUNCTIONALS, functionals
 from moodal.extract.voice.egemaps import descriptors
-from moodal.lab.pipeline.raw import Signal
+from moodal.lab.data.raw import Signal
 
 from . import Withheld
 

@@ -42,7 +42,7 @@ class Group:
     def function(self) -> Callable[..., dict[str, float]]:
         """The function that computes it."""
         name = self.name.replace(".", "_").replace("-", "_")
-        return getattr(import_module(f"moodal.lab.pipeline.features.{self.module}"), name)
+        return getattr(import_module(f"moodal.lab.data.hand.{self.module}"), name)
 
 
 GROUPS: dict[str, Group] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moodal.lab.pipeline.raw import Signal
+from moodal.lab.data.raw import Signal
 
 from .names import STATS
 from .series import slope
