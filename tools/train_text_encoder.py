@@ -141,7 +141,7 @@ It says nothing by itself; see the bundles that use it for scores.
 """
 
 
-def _tuned(net: TextNet, tasks: list[Task], told: argparse.Namespace, epochs: int, lr: float):  # noqa: ANN202
+def _tuned(net: TextNet, tasks: list[Task], told: argparse.Namespace, epochs: int, lr: float):
     with Progress(console=Console(stderr=True)) as bar:
         row = bar.add_task("tuning", total=None)
         return tune(
