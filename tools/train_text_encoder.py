@@ -131,8 +131,8 @@ def _meld(told: argparse.Namespace) -> None:
 
 CARD = f"""# text-meld
 
-A text encoder: {LAYERS} layers of MiniLM-L6, 384 wide, read with up to {PAST} utterances before the present one. Tuned on
-GoEmotions and English XED, then on the training dialogues of MELD.
+A text encoder: {LAYERS} layers of MiniLM-L6, 384 wide, read with up to {PAST} utterances before the present one. Tuned
+on GoEmotions and English XED, then on the training dialogues of MELD.
 
 **Not for** anything but research: MELD's text is a TV series' dialogue under GPL-3.0. It knows how six actors of one
 comedy speak English; other people, other languages and other moods are out of its experience.
