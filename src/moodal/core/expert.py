@@ -12,7 +12,7 @@ from . import registry
 from .bundle import Bundle
 from .errors import ModelError
 
-__all__ = ["HALF_WIDTH", "Expert", "find_expert", "sha256_of"]
+__all__ = ["HALF_WIDTH", "Expert", "expert_of", "find_expert", "sha256_of"]
 
 #: Half-widths of valence and arousal that are mapped from classes, where a manifest names none: those of words in
 #: ``late-v0``, set by hand.
@@ -23,8 +23,8 @@ HALF_WIDTH = {"valence": 0.6, "arousal": 0.8}
 class Expert:
     """A bundle that stands in for an extractor's own model.
 
-    ``extractor`` is the one that runs it, ``modality`` what it is of; ``encoders`` are the bundles that make each of its
-    features.
+    ``extractor`` is the one that runs it, ``modality`` what it is of; ``encoders`` are the bundles that make each of
+    its features.
     """
 
     bundle: Bundle
@@ -63,22 +63,29 @@ class Expert:
 def find_expert(name: str, where: str = "--model") -> Expert | None:
     """The bundle of that name (or at that path), with who runs it; None for a fusion that is what runs anyway.
 
-    An extractor takes a bundle if it can give one of the manifest's ``inputs`` at least: what else the bundle would read
-    is absent to it. Which encoder makes a feature is named in ``encoders`` by name and SHA-256: it is installed, or lies
-    beside the bundle.
+    Raises
+    ------
+    UsageError : no such bundle; the nearest name is told.
+    ModelError : it cannot be read, or as `expert_of`.
+    """
+    bundle = registry.find_bundle(name, where)
+    return None if bundle.name in registry.names("fusions") else expert_of(bundle, where)
+
+
+def expert_of(bundle: Bundle, where: str = "") -> Expert:
+    """The bundle with the extractor that runs it: one that can give an entry of the manifest's ``inputs`` at least.
+
+    What else the bundle would read is absent to it. Which encoder makes a feature is named in ``encoders`` by name and
+    SHA-256: it is installed, or lies beside the bundle.
 
     Raises
     ------
-    UsageError : no such bundle.
-    ModelError : it cannot be read, nothing here gives what it reads, or an encoder is missing or another one.
+    ModelError : nothing here gives what it reads, or an encoder is missing or another one.
     """
-    bundle = registry.find_bundle(name, where)
     told = bundle.manifest
-    if bundle.name in registry.names("fusions"):
-        return None
     inputs = {str(i) for i in told["inputs"]}
-    takers = {n: registry.load("extractors", n).SPEC for n in registry.names("extractors")}
-    taker = next((s for s in takers.values() if inputs & set(s.takes)), None)
+    specs = [registry.load("extractors", n).SPEC for n in registry.names("extractors")]
+    taker = next((s for s in specs if inputs & set(s.takes)), None)
     if taker is None or told["kind"] == "encoder" or "model" not in told:
         what = "is an encoder, which other bundles use" if told["kind"] == "encoder" else "does not run by itself"
         raise ModelError(

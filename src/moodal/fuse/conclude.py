@@ -98,7 +98,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     if facts.single is not None:
         # Somebody who is seen and says nothing is a subject too, as where faces count.
         nothing = {m: on_grid(None, grid, len(FIELDS.get(m, ()))) for m in facts.modalities}
-        evidence = {**{name: nothing for name in people}, **evidence}
+        evidence = {**dict.fromkeys(people, nothing), **evidence}
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
         cells = evidence.pop(name)

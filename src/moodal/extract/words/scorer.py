@@ -24,7 +24,8 @@ LANGUAGE_CUES, LANGUAGE_FLOORS = 5, 5.0
 
 @dataclass(frozen=True)
 class Told:
-    """``values (14,)`` as `moodal.extract.words.tracks.EMOTION` names them; ``weight`` in [0, 1] of what they rest on."""
+    """``values (14,)`` as `moodal.extract.words.tracks.EMOTION` names them; ``weight`` in [0, 1] of what they rest
+    on."""
 
     values: FloatArray
     weight: float

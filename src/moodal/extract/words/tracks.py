@@ -56,7 +56,8 @@ EMOTION = TrackSpec(
         ),
     ),
     None,
-    "bundle words-v0: hashed n-grams on GoEmotions (Demszky et al. 2020) and EmoBank (Buechel and Hahn 2017), or --model",
+    "bundle words-v0: hashed n-grams on GoEmotions (Demszky et al. 2020) and EmoBank (Buechel and Hahn 2017); "
+    "or the bundle named by --model",
     _LOOK_AHEAD_S,
     "displayed emotion of each sentence",
     ends=True,

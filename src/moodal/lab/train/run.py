@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from moodal.core.errors import UsageError
 from moodal.formats.files import json_text, write_text
+from moodal.lab.data.content import of_text
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.index import Index
 from moodal.lab.data.learner import Prediction
@@ -120,8 +121,10 @@ def train(
         return RunFolder(out)
     fitted.save(out / "checkpoint.npz")
     write_text(out / "curves.csv", _curves(fitted.told["curves"]))
-    clips = register(parts["train"].index) + register(parts["validation"].index)
-    write_text(out / "training_clips.txt", "".join(f"{c}\n" for c in sorted(set(clips))))
+    seen_in = [parts["train"].index, parts["validation"].index]
+    # A text by itself too: whoever scores the model on it may have nothing else to know it by.
+    clips = {c for index in seen_in for c in (*register(index), *map(of_text, index["text"]))} - {of_text("")}
+    write_text(out / "training_clips.txt", "".join(f"{c}\n" for c in sorted(clips)))
     predicted = {name: fitted.predict(parts[name].sealed()) for name in ("validation", "test")}
     write_text(out / "predictions.csv", _predictions(parts, predicted, recipe.label))
     epochs = max(1, len(fitted.told["curves"]))
