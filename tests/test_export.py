@@ -15,10 +15,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
+from moodal.cli.app import build  # noqa: E402
 from moodal.core.bundle import BUNDLE_FIELDS, Bundle  # noqa: E402
 from moodal.core.errors import InputError, ModelError, UsageError  # noqa: E402
 from moodal.lab import recipes  # noqa: E402
-from moodal.lab.data import Dataset, people  # noqa: E402
+from moodal.lab.bench.register import status  # noqa: E402
+from moodal.lab.data import Dataset, Index, content, people  # noqa: E402
 from moodal.lab.export import export  # noqa: E402
 from moodal.lab.export import graph as graphs  # noqa: E402
 from moodal.lab.train.folder import RunFolder  # noqa: E402
@@ -144,6 +146,19 @@ def test_a_bundle_is_complete(run, bundle) -> None:
     value = bundle.manifest["scores"]["test_uar"]
     assert value["interval"][0] <= value["value"] <= value["interval"][1]
     assert json.dumps(dict(bundle.manifest))
+    data, fold = made()
+    part = data.take(fold.test[:1]).index, data.take(fold.train[:1]).index
+    told = [status(bundle, content=register(index)[0], data_set="synthetic") for index in part]
+    assert told == ["held-out", "in-sample"]
+
+
+def test_an_example_comes_back_by_its_content_and_by_its_text() -> None:
+    columns = {"clip": ["a", "b", "c"], "text": ["Oh,  Yeah?", "", ""], "content": ["0" * 16, "f" * 64, ""]}
+    told = register(Index.build("x", columns, {}))
+    assert content.of_text("oh, yeah?") in told
+    assert "0" * 16 in told
+    assert "f" * 16 in told
+    assert len(told) == 4
 
 
 def test_exported_is_trained(run, bundle) -> None:
@@ -224,3 +239,29 @@ def test_context_is_made_by_the_bundle_as_in_training(tmp_path) -> None:
     )  # fmt: skip
     assert np.abs(told.scores - ours.scores).max() < 1e-4
     assert not np.allclose(ours.scores, model.predict_examples({"text": [part.features["text"][0]] * len(part)}).scores)
+
+
+# The commands
+
+
+def test_train_and_export_from_the_command_line(tmp_path, capsys) -> None:
+    (tmp_path / "try.toml").write_text(
+        RECIPE.replace('set = "synthetic"', 'set = "synthetic"\nsettings = { clips = 6 }')
+    )
+    command = build()
+    command(["train", str(tmp_path / "try.toml"), "--out", str(tmp_path / "run")], standalone_mode=False)
+    told = capsys.readouterr()
+    assert "weighted f1" in told.out
+    assert all(len(line) <= 80 for line in told.out.splitlines() if "run" not in line)
+    assert "training fused" in told.err
+    command(
+        ["export", str(tmp_path / "run"), "--out", str(tmp_path / "a.bundle"), "--licence", "CC0-1.0", "--json"],
+        standalone_mode=False,
+    )
+    assert json.loads(capsys.readouterr().out)["licence"] == "CC0-1.0"
+    assert BundleModel(tmp_path / "a.bundle").modalities == ("audio", "text")
+
+
+def test_the_commands_load_no_torch_to_be_listed() -> None:
+    code = "import sys, moodal.cli.app as a; a.build(); import moodal.lab.train; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,7 +4,10 @@ consistency, temperature, averages, missing modalities, splits, selection, chanc
 from __future__ import annotations
 
 import math
+import re
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -471,3 +474,18 @@ def test_the_size_is_that_of_the_specification() -> None:
     net = build("lsgmer", WIDTHS, 4)
     absent = sum(p.numel() for p in net.absent.parameters())
     assert sum(p.numel() for p in net.parameters()) - absent == 85_684
+
+
+def test_python_of_its_page_runs() -> None:
+    page = Path(__file__).parent.parent / "docs" / "explanation" / "lsgmer.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(block, {})
+
+
+def test_recipes_of_its_page_are_read() -> None:
+    page = Path(__file__).parent.parent / "docs" / "explanation" / "lsgmer.md"
+    (block,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    for part in tomllib.loads(block)["learner"]:
+        TorchLearner(part["name"], part["use"], part["settings"])

@@ -1,4 +1,4 @@
-"""Write the reference pages that come from code: tracks.md, models.md, neurokit.md and datasets.md of docs/reference."""
+"""Write the pages of docs/reference that come from code: tracks.md, models.md, neurokit.md and datasets.md."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from moodal.cli import (
     extract,
     models,
     people,
+    pipe,
     score,
     show,
     tracks,
@@ -55,6 +56,7 @@ def build() -> typer.Typer:
     app.command("score")(score.score)
     app.add_typer(audit.app, name="audit", help="Check a split for leaks.")
     app.command("bench")(bench.bench)
+    app.add_typer(pipe.app, name="pipe", help="Pipelines in TOML: run, check, draw, propose, compare.")
     app.command("train")(train.train)
     app.command("export")(export.export)
     app.command("doctor")(doctor.doctor)

@@ -34,8 +34,8 @@ class TextEncoder:
     """A bundle of kind ``encoder``: graph ``encoder`` (ids, types, mask → states) and the array ``vocabulary``.
 
     The manifest says ``width``, ``longest`` (pieces in all), ``own`` (pieces of the utterance itself) and ``past``
-    (utterances before it that are read). The input is ``[CLS] utterance [SEP] past … [SEP]``, oldest past first, types
-    0 and 1; past utterances that do not fit are left out, oldest first.
+    (utterances before it that are read). The input is ``[CLS] utterance [SEP] past … [SEP]``, oldest past first, of the
+    types 0 and 1; past utterances that do not fit are left out, oldest first.
     """
 
     bundle: Bundle

@@ -294,7 +294,7 @@ def _results(
         for task in rest():
             note(task.key, _work(data, label, task, store.folder))
     else:
-        from joblib import Parallel, delayed  # type: ignore[import-untyped]
+        from joblib import Parallel, delayed
 
         work = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs + 1, batch_size=1)
         me = os.getpid()
@@ -407,7 +407,7 @@ def _one_thread() -> Iterator[None]:
     """One thread for the numbers: sums in another order would differ in the last digit with the number of processes."""
     try:
         import sklearn  # noqa: F401  (its libraries must be there before their threads can be limited)
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
     except ImportError:
         yield
         return

@@ -25,7 +25,7 @@ def rows_of(path: Path, name: str) -> list[dict[str, str]]:
     InputError : the database cannot be read, or has no table of files or segments.
     """
     try:
-        import audformat  # type: ignore[import-untyped]
+        import audformat
     except ImportError as error:
         raise MissingExtra("audformat", "audformat", "reading an audformat database") from error
     try:

@@ -147,7 +147,9 @@ def _burst(feature: Feature, share: float, seeds: Sequence[int]) -> Feature:
 
 def _noise(feature: Feature, amount: float, seeds: Sequence[int]) -> Feature:
     """White noise, scaled by each channel's spread over the whole feature."""
-    scale = np.nanstd(feature.values, axis=0) if len(feature.values) else np.zeros(feature.width)
+    told = np.ma.masked_invalid(feature.values)
+    # A field that nobody has keeps being absent.
+    scale = np.ma.filled(told.std(axis=0), 0.0) if len(told) else np.zeros(feature.width)
     values = feature.values.copy()
     for i, seed in enumerate(seeds):
         part = slice(feature.offsets[i], feature.offsets[i + 1])

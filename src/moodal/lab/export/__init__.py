@@ -59,7 +59,12 @@ def export(
         "data_terms": f"{told['data']['name']}: {told['data']['terms'] or 'terms not stated'}",
         **reads(told, fitted.modalities, fitted.settings.context),
         "data": [
-            {"name": told["data"]["name"], "n": sum(told["data"]["examples"][p] for p in ("train", "validation"))}
+            {
+                "name": told["data"]["name"],
+                "part": f"train and validation of {told['protocol']}, fold {told['fold']}",
+                "n": told["data"]["examples"]["train"] + told["data"]["examples"]["validation"],
+                "licence": told["data"]["terms"],
+            }
         ],
         "scheme": fitted.scheme or f"{told['data']['name']}:{told['label']}",
         "calibration": _calibration(run, fitted),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 import shutil
 import time
-import unicodedata
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from moodal.core.errors import UsageError
 from moodal.formats.files import json_text, write_text
-from moodal.lab.data.content import of_text
+from moodal.lab.data import content
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.index import Index
 from moodal.lab.data.learner import Prediction
@@ -121,10 +121,8 @@ def train(
         return RunFolder(out)
     fitted.save(out / "checkpoint.npz")
     write_text(out / "curves.csv", _curves(fitted.told["curves"]))
-    seen_in = [parts["train"].index, parts["validation"].index]
-    # A text by itself too: whoever scores the model on it may have nothing else to know it by.
-    clips = {c for index in seen_in for c in (*register(index), *map(of_text, index["text"]))} - {of_text("")}
-    write_text(out / "training_clips.txt", "".join(f"{c}\n" for c in sorted(clips)))
+    clips = register(parts["train"].index) + register(parts["validation"].index)
+    write_text(out / "training_clips.txt", "".join(f"{c}\n" for c in sorted(set(clips))))
     predicted = {name: fitted.predict(parts[name].sealed()) for name in ("validation", "test")}
     write_text(out / "predictions.csv", _predictions(parts, predicted, recipe.label))
     epochs = max(1, len(fitted.told["curves"]))
@@ -140,17 +138,22 @@ def train(
 
 
 def register(index: Index) -> list[str]:
-    """What each example holds, as 16 hexadecimal digits: its content hash, else its text's, else its place."""
-    hashes = []
+    """What each example holds, as content hashes (`moodal.lab.data.content`), each once, sorted.
+
+    An example may come back by its content or by its text alone, so both are kept; one that has neither is told by
+    its place in its recording.
+    """
+    hashes = set()
     columns = ("content", "text", "recording", "start_s", "end_s", "clip")
-    for content, text, recording, start, end, clip in zip(*(index[c] for c in columns), strict=True):
-        if len(content) >= 16 and all(c in "0123456789abcdef" for c in content):
-            hashes.append(content[:16])
-            continue
-        folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-        told = content or folded or f"{index.name}|{recording or clip}|{start:g}|{end:g}"
-        hashes.append(hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16])
-    return hashes
+    for held, text, recording, start, end, clip in zip(*(index[c] for c in columns), strict=True):
+        if text:
+            hashes.add(content.of_text(text))
+        if held:
+            short = held[: content.HASH_LENGTH]
+            hashes.add(short if re.fullmatch(f"[0-9a-f]{{{content.HASH_LENGTH}}}", short) else content.of_text(held))
+        elif not text:
+            hashes.add(content.of_text(f"{index.name}|{recording or clip}|{start:g}|{end:g}"))
+    return sorted(hashes)
 
 
 def _data(data: Dataset, parts: dict[str, Dataset]) -> dict[str, Any]:

@@ -287,7 +287,7 @@ def _audformat(path: Path, told: Stale | None) -> Split:
 
 def _header(path: Path) -> dict[str, Any]:
     try:
-        import yaml  # type: ignore[import-untyped]
+        import yaml
     except ImportError as error:
         raise MissingExtra("PyYAML", "lab", "reading an audformat database") from error
     try:

@@ -21,6 +21,7 @@ __all__ = ["MAKERS", "features", "make"]
 
 MAKERS: dict[str, str] = {
     "eeg-bands": "moodal.lab.data.features.eeg",
+    "hand": "moodal.lab.data.features.hand",
     "sentence": "moodal.lab.data.features.sentence",
     "whisper": "moodal.lab.data.features.whisper",
 }
@@ -38,7 +39,7 @@ def make(data: Dataset, modality: str, part: FeaturePart, cache: Cache | None = 
     if part.use not in MAKERS:
         raise UsageError(f"unknown maker of features {part.use!r}", fix=f"Known: set, {', '.join(MAKERS)}.")
     module = import_module(MAKERS[part.use])
-    return module.make(data, modality, cache or Cache(), **part.settings)  # type: ignore[no-any-return]
+    return module.make(data, modality, cache or Cache(), **part.settings)
 
 
 def features(data: Dataset, parts: Mapping[str, FeaturePart], cache: Cache | None = None) -> Dataset:

@@ -44,7 +44,7 @@ def make(
     if not raw.rate_hz:
         raise UsageError(f"{of} has no rate", where=f"features.{modality}", fix="Take raw windows from the reader.")
     named = {k: (float(v[0]), float(v[1])) for k, v in (bands or BANDS).items()}
-    examples = []
+    examples: list[np.ndarray | None] = []
     for i in range(len(raw)):
         window = raw[i].astype(np.float64)
         if not len(window):

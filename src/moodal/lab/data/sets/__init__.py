@@ -27,4 +27,4 @@ def read(name: str, root: Path | str | None = None, **settings: Any) -> Dataset:
         if key not in known:
             has = f"It has: {', '.join(known)}." if known else "It has none."
             raise UsageError(f"the reader of {name} has no setting {key!r}", where="[data] settings", fix=has)
-    return reader(root, **settings)  # type: ignore[no-any-return]
+    return reader(root, **settings)

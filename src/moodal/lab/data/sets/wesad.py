@@ -106,7 +106,7 @@ def people(
 def _person(path: Path, subject: str, wanted: Sequence[str], window_s: float | None, hop_s: float | None) -> Dataset:
     file, quest = need(SPEC, path, [f"{subject}/{subject}.pkl", f"{subject}/{subject}_quest.csv"])
     order = _order(quest)
-    held = pickles.load(file)
+    held = pickles.read(file)
     if (said := held.get("subject", subject)) != subject:
         raise InputError(f"says that it is of {said}", where=str(file), fix=f"It lies in the folder of {subject}.")
     streams = {m: _channels(held, m, file) for m in wanted}
