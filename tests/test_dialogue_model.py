@@ -413,3 +413,27 @@ def test_a_manifest_says_what_is_read(here: Trained) -> None:
     assert told["scheme"] == "meld7"
     assert [(d["name"], d["n"]) for d in told["data"]] == [("talk", 65)]
     assert f"comes from the encoder {ENCODER}" in Bundle.open(here.bundle).card
+
+
+def test_a_sentence_reads_the_same_in_any_company(tmp_path: Path) -> None:
+    from moodal.extract.words.encoder import TextEncoder
+    from moodal.lab.nn.text import TextNet
+    from moodal.lab.train.text import write_encoder
+
+    torch.manual_seed(0)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(40))]
+    net = TextNet(len(vocabulary), 2, d=24, heads=2, inner=32)
+    told = {"name": "e", "version": "1", "licence": "", "commercial": False, "data_terms": "", "longest": 48, "own": 16}
+    write_encoder(tmp_path / "e.bundle", net, vocabulary, {**told, "past": 2}, "")
+    model = TextEncoder(Bundle.open(tmp_path / "e.bundle")).load()
+    rng = np.random.default_rng(0)
+    texts = [" ".join(f"w{k}" for k in rng.integers(0, 40, rng.integers(1, 14))) for _ in range(20)]
+    before = [texts[max(0, i - 2) : i] for i in range(20)]
+    together = model.states(texts, before)
+    for i, states in enumerate(together):
+        assert np.abs(model.states([texts[i]], [before[i]])[0] - states).max() < 1e-5
+        ids, own = model.sequence(texts[i], before[i])
+        types = torch.tensor([[0] * own + [1] * (len(ids) - own)])
+        with torch.no_grad():
+            whole = net.eval()(torch.tensor([ids]), types, torch.ones(1, len(ids), dtype=torch.bool))[0, :own]
+        assert np.abs(whole.numpy() - states).max() < 0.2, "eight bits a weight cost little"
