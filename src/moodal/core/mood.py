@@ -213,7 +213,7 @@ def label_sets(scores: FloatArray, rule: Mapping[str, Any] | None = None) -> npt
     """
     if rule is None:
         return smallest_set(scores)
-    known = np.isfinite(scores).all(axis=1)
+    known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(scores).all(axis=1))
     chosen = np.nan_to_num(scores) >= float(rule["least"])
     chosen[np.arange(len(scores)), np.argmax(np.nan_to_num(scores), axis=1)] = True
     return np.asarray(chosen & known[:, None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ class Dialogues:
         told = self.model.predict(
             texts, places if np.isfinite(places).all() else (), [row.subject for row in turns]
         )  # fmt: skip
-        scores = told.scores
+        scores: npt.NDArray[Any] = told.scores
         sets: npt.NDArray[np.bool_] | None = None
         if scheme != self.native:
             scores = self.model.mapping.apply(scores)
