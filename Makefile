@@ -23,6 +23,8 @@ help: ## say what each target does
 demo: $(VENV)/.runtime ## install, fetch the models, analyse the demo recording, print where its page is
 	@$(BIN)/moodal models pull > /dev/null
 	@$(BIN)/moodal demo --out demo
+	@echo "moodal-research is installed too: bundles for research alone, not for commercial use (research/LICENSE);"
+	@echo "nothing uses them unless named by --model, and moodal analyze --commercial refuses them"
 
 test: $(VENV)/$(DEV) ## run the tests (LAB=0 leaves the lab out)
 	@if [ "$(LAB)" = 0 ]; then echo "LAB=0: the lab and torch are left out; its tests are skipped"; fi
@@ -57,19 +59,19 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "this Python cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
 
-$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml research/pyproject.toml constraints.txt
 	@echo "installing moodal and its packages …"
-	@$(BIN)/python tools/install.py '.[asr]'
+	@$(BIN)/python tools/install.py '.[asr]' ./research
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml research/pyproject.toml constraints.txt
 	@echo "installing moodal, its packages and the tools of its tests …"
-	@$(BIN)/python tools/install.py '.[dev]'
+	@$(BIN)/python tools/install.py '.[dev]' ./research
 	@touch $@ $(VENV)/.runtime
 
-$(VENV)/.lab: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.lab: $(VENV)/bin/python pyproject.toml research/pyproject.toml constraints.txt
 	@echo "installing moodal, its packages, the tools of its tests and the lab's (torch is large) …"
-	@$(BIN)/python tools/install.py '.[dev,lab]'
+	@$(BIN)/python tools/install.py '.[dev,lab]' ./research
 	@touch $@ $(VENV)/.dev $(VENV)/.runtime
 
 $(VENV)/peers/.ready: $(VENV)/bin/python

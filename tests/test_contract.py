@@ -120,6 +120,10 @@ def test_one_unreadable_input(bench: Path, tmp_path: Path, name: str) -> None:
         ("--baseline", "0:0.5", "--start", "1"),
         ("--unit", "eda"),
         ("--with", "nowhere.srt"),
+        ("--model", "late-v1"),
+        ("--model", "words-v0"),
+        ("--model", "nowhere.bundle"),
+        ("--commercial", "--model", "nowhere"),
     ],
 )
 def test_wrong_usage_is_one_line(bench: Path, tmp_path: Path, options: tuple[str, ...]) -> None:

@@ -261,7 +261,7 @@ def test_who_runs_what(tmp_path: Path) -> None:
     talk = Bundle(
         tmp_path, {**bundles["words-v0"].manifest, "name": "talk", "inputs": ["words.transcript", "dialogue"]}
     )
-    with pytest.raises(ModelError, match="nothing registered"):
+    with pytest.raises(ModelError, match="talk does not run by itself"):
         open_scorer(talk)
 
 

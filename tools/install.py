@@ -1,6 +1,6 @@
-"""Install the checkout, editable, at the pinned versions; fetch the models; say what was downloaded.
+"""Install distributions of the checkout, editable, at the pinned versions; fetch the models; say what was downloaded.
 
-python tools/install.py '.[asr]'
+python tools/install.py '.[asr]' ./research
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _CAME = re.compile(r"^\s*Downloading (\S+) \(([\d.]+) (bytes|kB|MB|GB)\)")
 _UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
-def install(target: str) -> float:
+def install(targets: list[str]) -> float:
     """Run pip, one changing line on a terminal; its own words show only when it fails. Returns bytes."""
     command = [
         sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off",
-        "--constraint", "constraints.txt", "--editable", target,
+        "--constraint", "constraints.txt", *(word for target in targets for word in ("--editable", target)),
     ]  # fmt: skip
     # The build back end is pinned too: older pips read the first variable for it, newer ones the second.
     surroundings = {**os.environ, "PIP_CONSTRAINT": "constraints.txt", "PIP_BUILD_CONSTRAINT": "constraints.txt"}
@@ -58,9 +58,9 @@ def models() -> float:
     return float(json.loads(result.stdout)["downloaded_bytes"])
 
 
-def main(target: str) -> None:
+def main(targets: list[str]) -> None:
     """Install, fetch, report."""
-    packages = install(target)
+    packages = install(targets)
     nets = models()
     print(
         f"{(packages + nets) / 1e6:.0f} MB downloaded: {packages / 1e6:.0f} for packages, {nets / 1e6:.0f} for models"
@@ -69,4 +69,4 @@ def main(target: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from moodal import weights
 from moodal.core import registry
+from moodal.core.bundle import Bundle
 from moodal.core.track import GAP_REASONS
 from moodal.formats.neurokit import HRV, MEASURES, SIGNALS
 from moodal.measure import extractor_specs
 
-DOCS = Path(__file__).parent.parent / "docs" / "reference"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs" / "reference"
+BUNDLES = (ROOT / "src" / "moodal" / "bundles", ROOT / "research" / "src" / "moodal_research")
 
 
 def tracks() -> str:
@@ -71,7 +74,9 @@ def models() -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| bundle | kind | licence | commercial use | data |", "| --- | --- | --- | --- | --- |"]
-    for bundle in registry.bundles().values():
+    # By their files: what is installed differs from machine to machine.
+    paths = [p for home in BUNDLES for p in sorted(home.iterdir()) if p.suffix == ".bundle" or p.is_dir()]
+    for bundle in (Bundle.open(p) for p in paths if p.name != "__pycache__"):
         m = bundle.manifest
         lines.append(
             f"| `{bundle.name}` | {m['kind']} | {m['licence']} | {'yes' if m['commercial'] else 'no'} "

@@ -17,6 +17,7 @@ from moodal import __version__, media, weights
 from moodal.core import registry
 from moodal.core.clock import Span
 from moodal.core.errors import InputError, ModelError, spelt
+from moodal.core.expert import Expert
 from moodal.core.mood import SCHEMA, Mood
 from moodal.core.recording import Recording
 from moodal.core.track import Track, TrackSet
@@ -60,9 +61,10 @@ def analyze_into(
     only = settings.modalities(recording)
     specs = {t.name: t for s in extractor_specs().values() if s.modality in only for t in s.tracks}
     specs = {name: t for name, t in specs.items() if t.keep or name in settings.keep}
+    expert = settings.expert
     if settings.commercial:
         used = [m for s in extractor_specs().values() if s.modality in only for m in s.models]
-        _require_commercial([*used, "late-v0"])
+        _require_commercial([*used, *(["late-v0"] if expert is None else [])], expert)
     with new_folder(folder) as work:
         began = time.perf_counter()
         sink = TrackWriter(work / "tracks", specs)
@@ -79,7 +81,7 @@ def analyze_into(
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
-        facts = _facts(recording, settings, span, measured)
+        facts = _facts(recording, settings, span, measured, expert)
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s
         timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
@@ -97,20 +99,17 @@ def analyze_into(
     return replace(mood, tracks=TrackReader(folder / "tracks"), path=folder, timing=timing), measured
 
 
-def _require_commercial(names: list[str]) -> None:
+def _require_commercial(names: list[str], expert: Expert | None) -> None:
     """Refuse whatever forbids commercial use, files and bundles alike."""
     bundles = registry.bundles()
     weights.require_commercial([n for n in names if n not in bundles])
-    refused = [
-        f"{n} ({bundles[n].manifest['licence']})"
-        for n in names
-        if n in bundles and not bundles[n].manifest["commercial"]
-    ]
+    mine = [bundles[n] for n in names if n in bundles] + list(expert.bundles if expert else ())
+    refused = [f"{b.name} ({b.manifest['licence']})" for b in mine if b.manifest["commercial"] is not True]
     if refused:
         raise ModelError(
             f"commercial use is not allowed by {', '.join(refused)}",
             where="--commercial",
-            fix="Leave out their modalities with --only, or drop --commercial.",
+            fix="Choose another --model, leave out their modalities with --only, or drop --commercial.",
         )
 
 
@@ -122,12 +121,17 @@ def _nothing_told(mood: Mood) -> list[str]:
     return [f"{name}: nothing could be told ({', '.join(reasons or ['not asked for'])})"]
 
 
-def _facts(recording: Recording, settings: Settings, span: Span, measured: Measured) -> Facts:
+def _facts(
+    recording: Recording, settings: Settings, span: Span, measured: Measured, expert: Expert | None = None
+) -> Facts:
     only, usual = settings.modalities(recording), default_for(recording)
     absent = {m: "not_asked" for m in usual if m not in only}
     bundles = registry.bundles()
     models = [e.as_model() for e in weights.entries() if e.name in measured.models]
     models += [bundles[m].as_model() for m in measured.models if m in bundles]
+    if expert is not None:
+        models = [*(b.as_model() for b in expert.bundles), *models]
+    told = tuple(m for m in MODALITIES if m in only or m in usual)
     return Facts(
         recording=recording.name,
         duration_s=recording.duration_s,
@@ -137,7 +141,8 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
         clock=recording.clock,
         schemes=settings.schemes,
         baseline=None if settings.baseline is None else Span(*settings.baseline),
-        modalities=tuple(m for m in MODALITIES if m in only or m in usual),
+        # What a single model does not read has no part in the answer, and so no gaps in it.
+        modalities=told if expert is None else (expert.modality,),
         withheld={**absent, **measured.withheld},
         provenance={
             "moodal": __version__,
@@ -152,10 +157,11 @@ def _facts(recording: Recording, settings: Settings, span: Span, measured: Measu
                 name: metadata.version(name) for name in ("numpy", "av", "onnxruntime", "ai-edge-litert", "pyarrow")
             },
             "models": models,
-            "fusion": {**bundles["late-v0"].manifest},
+            "fusion": {**bundles["late-v0"].manifest} if expert is None else expert.fusion(),
         },
         warnings=tuple(spelt(line) for line in (*recording.warnings, *measured.warnings)),
         models=tuple(models),
+        single=None if expert is None else expert.fusion(),
     )
 
 
@@ -190,7 +196,7 @@ def extract(
     track : a name that `moodal tracks` lists (``face.blendshapes``, ``voice.egemaps`` …).
     progress : called with the share done, 0 to 1.
     with_, unit : as in `analyze`.
-    options : ``fps``, ``start``, ``end``, ``asr_model``, ``language`` as in `analyze`.
+    options : ``fps``, ``start``, ``end``, ``asr_model``, ``language``, ``model`` as in `analyze`.
 
     Raises
     ------

@@ -60,7 +60,8 @@ def analyze(
     jobs : of many, how many are analysed at a time, each in a process of its own.
     again : of many, whether finished ones in ``out`` are done afresh.
     options : the command's other options: ``only`` (modalities), ``scheme``, ``fps``, ``start``, ``end``,
-        ``commercial``, ``asr_model``, ``language``, ``baseline`` (start and end, s), ``keep`` (tracks).
+        ``commercial``, ``asr_model``, ``language``, ``baseline`` (start and end, s), ``keep`` (tracks),
+        ``model`` (a bundle's name or path, which tells the emotion instead of what ships).
 
     Returns
     -------

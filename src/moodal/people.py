@@ -126,6 +126,7 @@ def facts_of(mood: Mood) -> Facts:
     given = settings.get("baseline")
     fusion = mood.provenance.get("fusion")
     own = fusion.get("name") if isinstance(fusion, Mapping) else None
+    single = dict(fusion) if isinstance(fusion, Mapping) and own == "single" else None
     return Facts(
         recording=mood.recording,
         duration_s=mood.duration_s,
@@ -140,6 +141,7 @@ def facts_of(mood: Mood) -> Facts:
         warnings=mood.warnings,
         baseline=Span(*given) if given else None,
         models=tuple(m for m in mood.models if m.get("name") != own),
+        single=single,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from moodal.core.clock import Span
 from moodal.core.errors import UsageError
+from moodal.core.expert import Expert, find_expert, sha256_of
 from moodal.core.recording import Recording
 from moodal.core.scheme import mapping
 from moodal.measure import MODALITIES, extractor_specs, track_spec
@@ -28,7 +29,8 @@ class Settings:
     ``fps`` thins pictures to at most that rate; ``start_s`` and ``end_s`` bound the analysis on the
     recording's clock; ``asr_model`` is a folder with another faster-whisper model; ``language`` the
     code of what is spoken, where known; ``baseline`` a neutral stretch (start, end in s) of the body's signals;
-    ``keep`` names tracks to store that are too large to be stored unasked.
+    ``keep`` names tracks to store that are too large to be stored unasked; ``model`` a bundle (or the path of one) that
+    tells the emotion instead of what ships.
     """
 
     only: tuple[str, ...] = DEFAULT
@@ -41,6 +43,7 @@ class Settings:
     language: str | None = None
     baseline: tuple[float, float] | None = None
     keep: tuple[str, ...] = ()
+    model: str | None = None
 
     def __post_init__(self) -> None:
         for option, number in (("--fps", self.fps), ("--start", self.start_s), ("--end", self.end_s)):
@@ -61,8 +64,18 @@ class Settings:
             track_spec(name)
         if self.baseline is not None and not 0 <= self.baseline[0] < self.baseline[1] < inf:
             raise UsageError("must be START:END in seconds, the end after the start", where="--baseline")
+        if (expert := self.expert) is not None and expert.modality not in self.only:
+            raise UsageError(
+                f"{expert.bundle.name} reads {expert.modality}, which is left out", where="--only",
+                fix=f"Add {expert.modality}, or leave --only out.",
+            )  # fmt: skip
         if self.end_s is not None and self.end_s <= (self.start_s or 0):
             raise UsageError(f"must come after the start, but is {self.end_s:g}", where="--end")
+
+    @property
+    def expert(self) -> Expert | None:
+        """The bundle that was chosen, and who runs it; errors as `find_expert`."""
+        return None if self.model is None else find_expert(self.model)
 
     def modalities(self, recording: Recording) -> tuple[str, ...]:
         """What is looked at in this recording: ``only``, or by default what it could have."""
@@ -86,13 +99,20 @@ class Settings:
 
     @property
     def sha256(self) -> str:
-        """Hash of the settings in one fixed spelling."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Hash of the settings in one fixed spelling; of a chosen bundle its content counts, not its name alone."""
+        told = asdict(self)
+        if (expert := self.expert) is not None:
+            told["model"] = [sha256_of(b) for b in expert.bundles]
+        elif self.model is None:
+            del told["model"]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @property
     def options(self) -> dict[str, Any]:
         """What extractors are told."""
-        return {k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language") and v is not None}
+        return {
+            k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language", "model") and v is not None
+        }
 
 
 def default_for(recording: Recording) -> tuple[str, ...]:
@@ -123,6 +143,11 @@ def settings_from(**options: Any) -> Settings:
             values[name] = tuple(
                 dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip())
             )
+    if values.get("model") is not None:
+        values["model"] = str(values["model"])
+        expert = find_expert(values["model"])
+        if expert is not None:  # what else is measured changes nothing, so it must be asked for
+            values.setdefault("only", (expert.modality,))
     if "baseline" in values:
         values["baseline"] = _stretch(values["baseline"])
     return Settings(**values)

@@ -32,6 +32,9 @@ def analyze(
     fps: Annotated[float | None, typer.Option(help="Look at no more than this many pictures a second.")] = None,
     start: Annotated[float | None, typer.Option(help="Begin here, seconds.")] = None,
     end: Annotated[float | None, typer.Option(help="Stop here, seconds.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="BUNDLE", help="Tell the emotion by this bundle (name or path).")
+    ] = None,
     commercial: Annotated[bool, typer.Option("--commercial", help="Refuse whatever forbids commercial use.")] = False,
     asr_model: Annotated[str | None, typer.Option(help="Folder with another faster-whisper model.")] = None,
     language: Annotated[str | None, typer.Option(help="What is spoken, as a code (en), where known.")] = None,
@@ -68,6 +71,7 @@ def analyze(
         language=language,
         baseline=baseline,
         keep=keep,
+        model=model,
     )
     formats = chosen(write)
     batch.check_jobs(parallel)

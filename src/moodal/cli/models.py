@@ -46,7 +46,14 @@ def bundle_rows() -> list[dict[str, Any]]:
             "state": "present",
         }
         for bundle in registry.bundles().values()
-    ]
+    ] + [
+        {
+            "kind": "bundle", "name": name, "version": "", "licence": "not readable", "commercial": False,
+            "commercial_terms": "no", "data_terms": "", "reads": "", "says": "", "scores": None, "calibration": None,
+            "state": "damaged",
+        }
+        for name in registry.damaged()
+    ]  # fmt: skip
 
 
 @app.command("list")
@@ -146,7 +153,7 @@ def card(name: Annotated[str, typer.Argument(help="A model or bundle.")], as_jso
     row = next((r for r in model_rows() + bundle_rows() if r["name"] == name), None)
     if row is None:
         raise UsageError(f"unknown model {name!r}", fix="See: moodal models list")
-    bundle = registry.bundles().get(name) if row["kind"] != "model" else None
+    bundle = registry.find_bundle(name) if row["kind"] != "model" else None
     if as_json:
         more = {"card": bundle.card, "manifest": dict(bundle.manifest)} if bundle else {}
         typer.echo(json.dumps({**row, **more}, ensure_ascii=False))

@@ -54,7 +54,8 @@ class ExtractorSpec:
 
     ``reads`` are stream kinds in order of preference: a pass takes the first that the recording has
     (words: a transcript, or else the sound). ``models`` are names in the weights manifest. ``make``
-    loads the models and starts a pass.
+    loads the models and starts a pass. ``takes`` are the inputs that it can give to a bundle which stands in for
+    its own model (`moodal.core.expert`, option ``model``).
     """
 
     name: str
@@ -62,6 +63,7 @@ class ExtractorSpec:
     tracks: tuple[TrackSpec, ...]
     models: tuple[str, ...]
     make: Callable[[MeasureContext], Extractor]
+    takes: tuple[str, ...] = ()
 
     @property
     def modality(self) -> str:

@@ -19,7 +19,7 @@ from .track import TrackSet
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COVERAGE", "SCHEMA", "Mood", "MoodGap", "SubjectMood", "Word", "smallest_set"]
+__all__ = ["COVERAGE", "SCHEMA", "Mood", "MoodGap", "SubjectMood", "Word", "label_sets", "smallest_set"]
 
 #: Version of the files in NAME.mood/ and of the summary object.
 SCHEMA = 1
@@ -121,6 +121,13 @@ class Mood:
         return self.schemes[0]
 
     @property
+    def label_rule(self) -> Mapping[str, Any] | None:
+        """How label sets of ekman8 are made, if by a calibrated rule: see `label_sets`."""
+        fusion = self.provenance.get("fusion")
+        rule = fusion.get("label_sets") if isinstance(fusion, Mapping) else None
+        return rule if isinstance(rule, Mapping) else None
+
+    @property
     def edges(self) -> FloatArray:
         """``(n + 1,)`` s: cell i is ``[edges[i], edges[i + 1])``."""
         return np.concatenate([self.times, [self.duration_s]]) if len(self.times) else np.zeros(1)
@@ -198,3 +205,15 @@ def smallest_set(scores: FloatArray, coverage: float = COVERAGE) -> npt.NDArray[
         np.put_along_axis(chosen[first : first + _BLOCK], order, before < coverage - 1e-9, axis=1)
     chosen[~np.isfinite(scores).all(axis=1)] = False
     return chosen
+
+
+def label_sets(scores: FloatArray, rule: Mapping[str, Any] | None = None) -> npt.NDArray[np.bool_]:
+    """Label sets ``(n, k)`` by a conformal rule: every class whose score is ``rule["least"]`` or more, and always the
+    best (Sadinle, Lei and Wasserman 2019); without a rule `smallest_set`. Rows with NaN give the empty set.
+    """
+    if rule is None:
+        return smallest_set(scores)
+    known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(scores).all(axis=1))
+    chosen = np.nan_to_num(scores) >= float(rule["least"])
+    chosen[np.arange(len(scores)), np.argmax(np.nan_to_num(scores), axis=1)] = True
+    return np.asarray(chosen & known[:, None])

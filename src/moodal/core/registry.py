@@ -7,6 +7,7 @@ groups ``moodal.readers``, ``moodal.extractors``, ``moodal.writers``, ``moodal.b
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -17,7 +18,7 @@ from types import ModuleType
 from .bundle import Bundle
 from .errors import ModelError, UsageError
 
-__all__ = ["KINDS", "bundles", "load", "names"]
+__all__ = ["KINDS", "bundle_folders", "bundles", "damaged", "find_bundle", "load", "names"]
 
 KINDS: dict[str, dict[str, str]] = {
     "readers": {
@@ -108,20 +109,59 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 @cache
-def bundles() -> dict[str, Bundle]:
-    """Every bundle that is installed, by name; only manifests are read.
+def bundle_folders() -> tuple[Path, ...]:
+    """Folders that hold bundles: ours, then those of other distributions, which name a package whose folder holds
+    theirs (entry points in the group ``moodal.bundles``)."""
+    return (_BUNDLES, *(_folder(point.value) for point in entry_points(group="moodal.bundles")))
 
-    Ours lie in the package; other distributions name a package whose folder holds theirs (entry points in the group
-    ``moodal.bundles``).
+
+def bundles() -> dict[str, Bundle]:
+    """Every bundle that is installed, by name; only manifests are read. One that cannot be read is in `damaged`."""
+    return _opened(bundle_folders())[0]
+
+
+def damaged() -> dict[str, ModelError]:
+    """Installed bundles that cannot be read, by the stem of their file, and why: they must not stop what runs without
+    them."""
+    return _opened(bundle_folders())[1]
+
+
+@cache
+def _opened(folders: tuple[Path, ...]) -> tuple[dict[str, Bundle], dict[str, ModelError]]:
+    found: dict[str, Bundle] = {}
+    faults: dict[str, ModelError] = {}
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            if path.suffix != ".bundle" and not (path / "manifest.json").is_file():
+                continue
+            try:
+                bundle = Bundle.open(path)
+            except ModelError as error:
+                faults[path.name.removesuffix(".bundle")] = error
+            else:
+                found.setdefault(bundle.name, bundle)
+    return found, faults
+
+
+def find_bundle(name: str, where: str = "--bundle") -> Bundle:
+    """An installed bundle by its name, or the one at a path (a ``.bundle`` file, or a folder of its members).
+
+    Raises
+    ------
+    UsageError : there is none; the nearest name is told.
+    ModelError : it cannot be read.
     """
-    folders = [_BUNDLES, *(_folder(point.value) for point in entry_points(group="moodal.bundles"))]
-    found = [
-        Bundle.open(p)
-        for f in folders
-        for p in sorted(f.iterdir())
-        if p.suffix == ".bundle" or (p / "manifest.json").is_file()
-    ]
-    return {b.name: b for b in found}
+    known = bundles()
+    if name in known:
+        return known[name]
+    if name in damaged():
+        raise damaged()[name]
+    path = Path(name)
+    if path.suffix == ".bundle" or (path / "manifest.json").is_file():
+        return Bundle.open(path)
+    near = get_close_matches(name, known, 1, 0.5)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise UsageError(f"unknown bundle {name!r}", where=where, fix=f"{hint}Installed: {', '.join(known)}.")
 
 
 def _folder(package: str) -> Path:

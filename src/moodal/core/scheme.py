@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from .clock import FloatArray
 from .errors import UsageError
 
-__all__ = ["CIRCUMPLEX", "SCHEMES", "Scheme", "SchemeMapping", "mapping", "scheme"]
+__all__ = ["CIRCUMPLEX", "SCHEMES", "Scheme", "SchemeMapping", "mapping", "scheme", "to_ekman8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class SchemeMapping:
 
 EKMAN8 = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 SENTIMENT3 = ("negative", "neutral", "positive")
+MELD7 = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 GOEMOTIONS28 = (
     "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity",
     "desire", "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear",
@@ -55,6 +57,7 @@ SCHEMES: dict[str, Scheme] = {
     for s in (
         Scheme("ekman8", EKMAN8, "Ekman 1992 (six basic emotions), Matsumoto 1992 (contempt), and neutral"),
         Scheme("sentiment3", SENTIMENT3, "polarity as in MELD, Poria et al. 2019"),
+        Scheme("meld7", MELD7, "Poria et al. 2019, after Ekman 1992: six basic emotions and neutral"),
         Scheme("goemotions28", GOEMOTIONS28, "Demszky et al. 2020"),
         Scheme("va", (), "Russell 1980: valence and arousal in [-1, 1]"),
     )
@@ -83,6 +86,9 @@ _EKMAN8_TO_SENTIMENT3 = {
     "fear": {"negative": 1.0},
     "contempt": {"negative": 1.0},
 }
+
+#: The same emotions by other names; contempt was no choice of MELD's annotators, so nothing maps to it.
+_MELD7_TO_EKMAN8 = {c: {"happiness" if c == "joy" else c: 1.0} for c in MELD7}
 
 #: Demszky et al. 2020 publish the grouping of 27 labels into Ekman's six; pride, realization and the
 #: like stand where they put them. Contempt has no label of its own there, so nothing maps to it.
@@ -137,9 +143,40 @@ def mapping(source: str, target: str) -> SchemeMapping:
         rows = {label: {to: 1.0} for to, labels in _GOEMOTIONS_GROUPS.items() for label in labels}
         loss = "28 labels fold into 7; contempt is never told by it"
         return SchemeMapping(source, target, _table(a, b, rows), loss)
+    if (source, target) == ("meld7", "ekman8"):
+        loss = "contempt is never told by it"
+        return SchemeMapping(source, target, _table(a, b, _MELD7_TO_EKMAN8), loss)
+    if (source, target) == ("meld7", "sentiment3"):
+        through = mapping("ekman8", target)
+        table = mapping(source, "ekman8").table @ through.table
+        return SchemeMapping(source, target, table, through.loss)
     if target == "va":
         return SchemeMapping(
             source, target, np.zeros((len(a.classes), 0)), "classes are dropped, valence and arousal stay"
         )
-    told = ", ".join(t for t in SCHEMES if t == source or (source, t) == ("ekman8", "sentiment3") or t == "va")
+    pairs = (("ekman8", "sentiment3"), ("goemotions28", "ekman8"), ("meld7", "ekman8"), ("meld7", "sentiment3"))
+    told = ", ".join(t for t in SCHEMES if t == source or (source, t) in pairs or t == "va")
     raise UsageError(f"no table maps {source} to {target}", where="--scheme", fix=f"From {source} there are: {told}.")
+
+
+def to_ekman8(source: str, classes: Sequence[str]) -> SchemeMapping:
+    """The table from a model's own classes, in its order, to ekman8.
+
+    ``source`` is the scheme they follow; a vocabulary without a scheme leads there if all of its classes are classes of
+    ekman8.
+
+    Raises
+    ------
+    UsageError : nothing leads there.
+    """
+    known = SCHEMES.get(source)
+    if known is not None and set(classes) <= set(known.classes):
+        written = mapping(source, "ekman8")
+        rows = [known.classes.index(c) for c in classes]
+        return SchemeMapping(source, "ekman8", written.table[rows], written.loss)
+    if not classes or not set(classes) <= set(EKMAN8):
+        raise UsageError(f"no table maps {', '.join(classes) or source} to ekman8", where=source)
+    table = np.array([[float(a == b) for b in EKMAN8] for a in classes])
+    never = [c for c in EKMAN8 if c not in classes]
+    loss = f"{', '.join(never)} {'is' if len(never) == 1 else 'are'} never told by it" if never else ""
+    return SchemeMapping(source, "ekman8", table, loss)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .clock import FloatArray, Timeline
-from .mood import COVERAGE, SCHEMA, Mood, SubjectMood, smallest_set
+from .mood import COVERAGE, SCHEMA, Mood, SubjectMood, label_sets
 from .scheme import scheme
 
 __all__ = ["MAX_SEGMENTS", "against_baseline", "grid_columns", "segment_bounds", "summarise"]
@@ -39,15 +39,15 @@ def _dimension(mood: Mood, name: str, rows: FloatArray, weights: FloatArray) -> 
     }
 
 
-def _classes(name: str, rows: FloatArray, weights: FloatArray) -> tuple[dict[str, float], list[str]]:
-    """Mean scores of the told cells and the smallest set that reaches the coverage."""
+def _classes(mood: Mood, name: str, rows: FloatArray, weights: FloatArray) -> tuple[dict[str, float], list[str]]:
+    """Mean scores of the told cells and their label set."""
     labels = scheme(name).classes
     told = np.isfinite(rows).all(axis=1) & (weights > 0)
     if not labels or not told.any():
         return {}, []
     mean = np.average(rows[told], axis=0, weights=weights[told])
     mean = mean / mean.sum()
-    chosen = smallest_set(mean[None, :])[0]
+    chosen = label_sets(mean[None, :], mood.label_rule if name == "ekman8" else None)[0]
     by_score = sorted(np.flatnonzero(chosen), key=lambda i: (-mean[i], i))
     return _summing_to_one(labels, mean), [labels[i] for i in by_score]
 
@@ -63,7 +63,7 @@ def _summing_to_one(labels: tuple[str, ...], mean: FloatArray) -> dict[str, floa
 def _state(mood: Mood, subject: SubjectMood, cells: slice, weights: FloatArray) -> dict[str, Any]:
     main, *others = mood.schemes
     weight = weights[cells]
-    classes, label_set = _classes(main, subject.classes[main][cells], weight)
+    classes, label_set = _classes(mood, main, subject.classes[main][cells], weight)
     state: dict[str, Any] = {
         "valence": _dimension(mood, "valence", subject.valence[cells], weight),
         "arousal": _dimension(mood, "arousal", subject.arousal[cells], weight),
@@ -71,7 +71,7 @@ def _state(mood: Mood, subject: SubjectMood, cells: slice, weights: FloatArray) 
         "label_set": label_set,
     }
     if others:
-        pairs = {name: _classes(name, subject.classes[name][cells], weight) for name in others}
+        pairs = {name: _classes(mood, name, subject.classes[name][cells], weight) for name in others}
         state["schemes"] = {name: {"classes": c, "label_set": s} for name, (c, s) in pairs.items()}
     return state
 
@@ -186,7 +186,7 @@ def summarise(mood: Mood) -> dict[str, Any]:
         "clock": mood.clock,
         "streams": [s.summary() for s in mood.streams],
         "scheme": mood.scheme,
-        "coverage_aimed_at": COVERAGE,
+        "coverage_aimed_at": (mood.label_rule or {}).get("level", COVERAGE),
         "calibrated": mood.calibrated,
         "subjects": [_subject(mood, s, weights) for s in mood.subjects.values()],
         "gaps": [

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moodal.core.clock import FloatArray, Span, Timeline
-from moodal.core.mood import Mood, MoodGap, SubjectMood, Word, smallest_set
+from moodal.core.mood import Mood, MoodGap, SubjectMood, Word, label_sets
 from moodal.core.scheme import mapping
 from moodal.core.stream import Stream
 from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
@@ -22,6 +22,7 @@ from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
 from .body import AROUSAL, arousal
 from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
 from .late import FIELDS, TRACKS, Late, open_bundle
+from .single import Single
 
 __all__ = ["STEP_S", "Facts", "cell_s", "conclude"]
 
@@ -43,7 +44,8 @@ class Facts:
 
     ``withheld`` names for each asked-for modality that was not measured its reason (``no_stream``,
     ``no_model``, ``not_asked``, ``unreadable``); ``span`` is the stretch that was analysed. ``merged`` says whose
-    evidence is that would belong to nobody seen: ``{"voice": "p1"}`` (`moodal people`).
+    evidence is that would belong to nobody seen: ``{"voice": "p1"}`` (`moodal people`). ``single`` passes one model's
+    answer through instead of fusing (`moodal.fuse.single`): ``modalities`` then has the one it is of.
     """
 
     recording: str
@@ -60,6 +62,7 @@ class Facts:
     merged: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Mapping[str, Any], ...] = ()
     baseline: Span | None = None  #: a neutral stretch that the user named
+    single: Mapping[str, Any] | None = None
 
 
 def cell_s(streams: Sequence[Stream]) -> float:
@@ -69,7 +72,7 @@ def cell_s(streams: Sequence[Stream]) -> float:
 
 
 def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False, first_cell: int = 0) -> Mood:
-    """Fuse the tracks of one recording into its Mood with the bundle ``late-v0``.
+    """Fuse the tracks of one recording into its Mood with the bundle ``late-v0``, or pass one model's answer through.
 
     ``tracks`` may lack any of the fusion's inputs. For every subject and modality the covered cells
     and the gaps make up the whole duration. With ``causal`` a cell rests on what came before its end
@@ -79,6 +82,8 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     for name in facts.schemes:
         mapping("ekman8", name)
     late = Late(open_bundle())
+    fusion = late if facts.single is None else Single(facts.single)
+    rule = None if facts.single is None else facts.single.get("label_sets")
     grid = Grid(1.0 if facts.still or facts.clock == "order" else cell_s(facts.streams), facts.duration_s, first_cell)
     people = _seen(tracks.get("face.quality"), facts, causal)
     owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
@@ -89,11 +94,15 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
             tracks = {**tracks, AROUSAL.name: body}
         if base is not None:
             provenance["baseline"] = {"start_s": base.span.start, "end_s": base.span.end, "how": base.how}
-    evidence = _evidence(tracks, grid, facts, late, owner, causal)
+    evidence = _evidence(tracks, grid, facts, fusion, owner, causal)
+    if facts.single is not None:
+        # Somebody who is seen and says nothing is a subject too, as where faces count.
+        nothing = {m: on_grid(None, grid, len(FIELDS.get(m, ()))) for m in facts.modalities}
+        evidence = {**dict.fromkeys(people, nothing), **evidence}
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
         cells = evidence.pop(name)
-        fused = late.fuse(cells)
+        fused = fusion.fuse(cells)
         classes = {s: mapping("ekman8", s).apply(fused.classes) for s in facts.schemes}
         subjects[name] = SubjectMood(
             name,
@@ -101,7 +110,10 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
             fused.valence,
             fused.arousal,
             classes,
-            {s: smallest_set(rows) if rows.shape[1] else np.zeros(rows.shape, bool) for s, rows in classes.items()},
+            {
+                s: label_sets(rows, rule if s == "ekman8" else None) if rows.shape[1] else np.zeros(rows.shape, bool)
+                for s, rows in classes.items()
+            },
             fused.support,
             fused.attribution,
             {m: c.quality for m, c in cells.items()},
@@ -125,8 +137,8 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         words=_words(tracks.get("words.transcript"), owner, facts.merged),
         modalities=facts.modalities,
         basis=basis,
-        calibrated=late.bundle.manifest["calibration"] is not None,
-        models=(late.bundle.as_model(), *facts.models),
+        calibrated=fusion.calibrated,
+        models=facts.models if facts.single is not None else (late.bundle.as_model(), *facts.models),
         provenance=provenance,
         still=facts.still,
         clock=facts.clock,
@@ -200,7 +212,7 @@ def _evidence(
     tracks: Mapping[str, TrackSet],
     grid: Grid,
     facts: Facts,
-    late: Late,
+    fusion: Late | Single,
     owner: Mapping[str, Timeline],
     causal: bool,
 ) -> dict[str, dict[str, Cells]]:
@@ -212,7 +224,7 @@ def _evidence(
     for modality, name in TRACKS.items():
         found = tracks.get(name) if modality in facts.modalities else None
         rows = {s: _fields(found[s], FIELDS[modality]) for s in found.subjects} if found is not None else {}
-        width = late.smoothing_s[modality]
+        width = fusion.smoothing_s[modality]
         cells = {
             s: smooth(on_grid(t, grid, len(FIELDS[modality]), causal=causal).only(inside), grid, width, causal=causal)
             for s, t in rows.items()

@@ -56,6 +56,11 @@ class Late:
     bundle: Bundle
 
     @property
+    def calibrated(self) -> bool:
+        """Whether its scores were calibrated on people."""
+        return self.bundle.manifest["calibration"] is not None
+
+    @property
     def smoothing_s(self) -> Mapping[str, float]:
         """Width of the smoothing of each modality's evidence before it is fused."""
         return dict(self.bundle.manifest["smoothing_s"])

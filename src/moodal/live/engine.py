@@ -12,6 +12,7 @@ import numpy as np
 
 from moodal.core.clock import Span
 from moodal.core.errors import UsageError
+from moodal.core.expert import Expert, find_expert
 from moodal.core.extractor import Extractor, ExtractorSpec, MeasureContext
 from moodal.core.mood import Mood
 from moodal.core.scheme import mapping
@@ -56,8 +57,16 @@ class Point:
 class Live:
     """One recording as it happens; see `stream`."""
 
-    def __init__(self, streams: Sequence[str], modalities: Sequence[str], scheme: str, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        streams: Sequence[str],
+        modalities: Sequence[str],
+        scheme: str,
+        options: dict[str, Any],
+        expert: Expert | None = None,
+    ) -> None:
         self.streams, self.modalities, self.scheme = tuple(streams), tuple(modalities), scheme
+        self._expert = expert
         self.warnings: list[str] = []
         self._passes: dict[str, list[tuple[ExtractorSpec, Extractor]]] = {s: [] for s in streams}
         self._until: dict[str, float] = dict.fromkeys(streams, 0.0)
@@ -164,8 +173,9 @@ class Live:
             tuple(Stream(s, s, None, 0.0, end) for s in self.streams),  # type: ignore[arg-type]
             Span(0.0, end),
             schemes=(self.scheme,),
-            modalities=self.modalities,
+            modalities=self.modalities if self._expert is None else (self._expert.modality,),
             withheld=self.withheld,
+            single=None if self._expert is None else self._expert.fusion(),
         )
         first = max(self._cell - _BACK, 0)
         mood = conclude(self.tracks(), facts, causal=True, first_cell=first)
@@ -272,6 +282,7 @@ def stream(
     *,
     only: Sequence[str] | str = ("face", "voice"),
     scheme: str = "ekman8",
+    model: str | None = None,
     **options: Any,
 ) -> Live:
     """Open a recording that is still happening.
@@ -281,12 +292,13 @@ def stream(
     streams : kinds of the streams that will come. Points wait for all of them.
     only : modalities to measure. ``words`` may be asked for: its points come half a minute late (`Live.delay_s`).
     scheme : class vocabulary.
+    model : a bundle's name or path, which tells the emotion instead of what ships: ``only`` must have what it reads.
     options : ``fps``, ``asr_model``, ``language`` as in `moodal.analyze`.
 
     Raises
     ------
-    UsageError : an unknown stream, modality or scheme.
-    ModelError : a model is not installed.
+    UsageError : an unknown stream, modality, scheme or bundle.
+    ModelError : a model is not installed, or the bundle cannot be run.
     """
     only = (only,) if isinstance(only, str) else tuple(only)
     for name, known, where in ((streams, STREAM_KINDS, "streams"), (only, MODALITIES, "only")):
@@ -294,4 +306,11 @@ def stream(
         if unknown:
             raise UsageError(f"unknown {unknown[0]!r}", where=f"stream: {where}", fix=f"Known: {', '.join(known)}.")
     mapping("ekman8", scheme)
-    return Live(streams, only, scheme, options)
+    expert = None if model is None else find_expert(str(model), "stream: model")
+    if expert is not None:
+        if expert.modality not in only:
+            raise UsageError(
+                f"{expert.bundle.name} reads {expert.modality}", where="stream: only", fix=f"Add {expert.modality}."
+            )
+        options["model"] = str(model)
+    return Live(streams, only, scheme, options, expert)

@@ -35,6 +35,7 @@ _MARKUP = {
     ".vtt": re.compile(r"</?(?:b|i|u|c|v|lang|ruby|rt)(?:[.\s][^<>]*)?>|<(?:\d+:)?\d+:\d+\.\d+>"),
 }
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]*)>")
+_SPEAKER = re.compile(r"([^\W_][^:!?]{0,39}):\s+(\S.*)")
 #: Longest transcript that is read, in bytes: above it a file is something else.
 MOST_BYTES = 64 << 20
 #: Lines and segments left out that are named one by one.
@@ -135,6 +136,7 @@ def parse(path: Path) -> tuple[list[Cue], str | None, list[str]]:
         cues = [Cue(float(k), float(k + 1), s) for k, s in enumerate(sentences(text))]
     else:
         cues = list(_timed(path, text, warnings))
+        cues = _named(cues) if kind == ".srt" else cues
         if not cues and text.strip():
             raise InputError(
                 "holds no cue with times (00:00:01,000 --> 00:00:02,000)", where=str(path), fix="Is it SRT or VTT?"
@@ -202,6 +204,14 @@ def _timed(path: Path, text: str, warnings: list[str]) -> Iterator[Cue]:
         if said:
             # Two voices in one cue: nobody can tell who says what when.
             yield Cue(start, end, said, _clean(speakers.pop()) or None if len(speakers) == 1 else None)
+
+
+def _named(cues: list[Cue]) -> list[Cue]:
+    """SRT has no place for speakers, so people write ``Name: text``: taken so where every cue of several begins so."""
+    told = [_SPEAKER.match(c.text) for c in cues]
+    if len(cues) < 2 or not all(told):
+        return cues
+    return [replace(c, text=m[2], speaker=m[1].strip()) for c, m in zip(cues, told, strict=True) if m]
 
 
 def _clean(text: str) -> str:

@@ -125,11 +125,13 @@ class BundleModel:
         dialogue: Sequence[str] = (),
         turn: Sequence[float] = (),
         speaker: Sequence[str] = (),
+        rows: slice = slice(None),
     ) -> BundlePrediction:
         """Scores of examples of unequal length: for each modality one ``(steps, channels)`` an example, None if absent.
 
         A bundle with context looks for each example's past turns among these examples: by ``dialogue``, ``turn`` and
-        ``speaker``, or, where these are not given, as one dialogue in this order by one speaker.
+        ``speaker``, or, where these are not given, as one dialogue in this order by one speaker. Of ``rows`` alone
+        scores are given: the others are there to be their past.
         """
         n = len(next(iter(examples.values())))
         values, masks = {}, {}
@@ -145,7 +147,7 @@ class BundleModel:
                     total = (values[m] * masks[m][..., None]).sum(axis=1, dtype=np.float64)
                     means = np.where(steps > 0, total / np.maximum(steps, 1), np.nan).astype(np.float32)
                     values[m + PAST], masks[m + PAST] = past_values(means, past, speaker or [""] * n)
-        return self.predict(values, masks)
+        return self.predict({m: v[rows] for m, v in values.items()}, {m: v[rows] for m, v in masks.items()})
 
 
 def _padded(

@@ -16,5 +16,10 @@ def _make(context: MeasureContext) -> Extractor:
 
 
 SPEC = ExtractorSpec(
-    "words", ("words", "sound"), (TRANSCRIPT, EMOTION), ("whisper-tiny.en", "silero-vad", "words-v0"), _make
+    "words",
+    ("words", "sound"),
+    (TRANSCRIPT, EMOTION),
+    ("whisper-tiny.en", "silero-vad", "words-v0"),
+    _make,
+    takes=("words.transcript",),
 )

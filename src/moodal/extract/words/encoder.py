@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +43,21 @@ class TextEncoder:
     def __post_init__(self) -> None:
         if self.bundle.manifest["kind"] != "encoder":
             raise ModelError("is no text encoder", where=self.bundle.name, fix="See: moodal models list")
+
+    def load(self) -> TextEncoder:
+        """The encoder with its graph and vocabulary read, so that a damaged bundle is noticed before anything is told.
+
+        Raises
+        ------
+        ModelError : a member is missing, damaged, or no graph that runs here.
+        """
+        try:
+            _ = self._pieces["[CLS]"], self._pieces["[SEP]"], self._session
+        except (ValueError, KeyError, EOFError, zlib.error) as error:
+            raise ModelError(
+                f"cannot be read ({error})", where=str(self.bundle.path), fix="Fetch or export it again."
+            ) from error
+        return self
 
     @property
     def past(self) -> int:

@@ -20,7 +20,8 @@ class WordsExtractor:
     """Reads what it is given: cues, or sound through speech to text.
 
     ``context.options``: ``asr_model`` (folder of another faster-whisper model), ``language`` (code of what is
-    spoken), ``reads`` (``sound`` or ``words``, where it is known beforehand what will come).
+    spoken), ``model`` (a bundle of dialogues that tells the emotion instead of ``words-v0``), ``reads`` (``sound`` or
+    ``words``, where it is known beforehand what will come).
 
     Raises
     ------

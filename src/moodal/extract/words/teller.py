@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from moodal.core.clock import FloatArray
+from moodal.core.expert import find_expert
 from moodal.core.extractor import MeasureContext
 from moodal.core.track import Gap, Piece
-from moodal.dsp.text import is_sign, is_word, tokens
 
+from .dialogue import open_dialogue
 from .ledger import Ledger
-from .model import Scored, TextModel, open_model
+from .model import open_model
+from .scorer import DialogueScorer, Scorer, SentenceScorer
 from .sentences import Word
 from .tracks import EMOTION, TRANSCRIPT
 
@@ -30,12 +33,12 @@ class Teller:
     def __init__(self, context: MeasureContext, default: str = "no_words") -> None:
         self.subject = "text" if context.clock == "order" else "voice"
         self._transcript = context.wants(TRANSCRIPT.name)
-        self._model: TextModel | None = open_model() if context.wants(EMOTION.name) else None
+        self._scorer: Scorer | None = _scorer(context) if context.wants(EMOTION.name) else None
         self._word_ledger = Ledger(context.span.start, default)
         self._ledger = Ledger(context.span.start, default)
         self._told = context.span.start
         self._words: list[Word] = []
-        self._rows: list[tuple[float, float, str, Scored, float]] = []
+        self._rows: list[tuple[float, float, str, FloatArray, float]] = []
 
     def words(self, words: Sequence[Word]) -> None:
         """Words as they were said; they may come before words said earlier, back to the last `until`."""
@@ -44,21 +47,20 @@ class Teller:
             for word in words:
                 self._word_ledger.cover(word.start, word.end)
 
-    def sentence(self, start: float, end: float, text: str, probability: float, reason: str | None = None) -> None:
+    def sentence(
+        self, start: float, end: float, text: str, probability: float, reason: str | None = None, speaker: str = ""
+    ) -> None:
         """A sentence to be scored; ``reason`` withholds it beforehand.
 
-        ``probability`` is the mean score of its words, 1 for a given text.
+        ``probability`` is the mean score of its words, 1 for a given text; ``speaker`` who says it, where known.
         """
-        if self._model is None:
+        if self._scorer is None:
             return
-        why = reason or _unfit(text, self._model)
-        scored = None if why else self._model.score(text)
-        if scored is None:
-            self._ledger.explain(start, end, why or "out_of_domain")
+        told = self._scorer.tell(text, speaker, reason)
+        if isinstance(told, str):
+            self._ledger.explain(start, end, told)
             return
-        # Two known words count a third more than one; from ten on it hardly matters.
-        known = scored.known / (scored.known + 1.0)
-        self._rows.append((start, end, text, scored, probability * known))
+        self._rows.append((start, end, text, told.values, probability * told.weight))
         self._ledger.cover(start, end)
 
     def explain(self, start: float, end: float, reason: str) -> None:
@@ -80,7 +82,7 @@ class Teller:
             ready = sorted((w for w in self._words if w.start < end), key=lambda w: (w.start, w.end))
             self._words = [w for w in self._words if w.start >= end]
             pieces.append(self._word_piece(ready, self._word_ledger.until(end)))
-        if self._model is not None:
+        if self._scorer is not None:
             rows = [r for r in self._rows if r[0] < end]
             self._rows = [r for r in self._rows if r[0] >= end]
             pieces.append(self._emotion_piece(rows, self._ledger.until(end)))
@@ -100,8 +102,8 @@ class Teller:
             tuple(w.text for w in words),
         )
 
-    def _emotion_piece(self, rows: list[tuple[float, float, str, Scored, float]], gaps: tuple[Gap, ...]) -> Piece:
-        values = [np.concatenate([s.classes, s.affect, s.half_width]) for _, _, _, s, _ in rows]
+    def _emotion_piece(self, rows: list[tuple[float, float, str, FloatArray, float]], gaps: tuple[Gap, ...]) -> Piece:
+        values = [r[3] for r in rows]
         return Piece(
             EMOTION.name,
             self.subject,
@@ -114,8 +116,10 @@ class Teller:
         )
 
 
-def _unfit(text: str, model: TextModel) -> str | None:
-    """Why a sentence is not to be scored, if so."""
-    if not any(is_word(t) or is_sign(t) for t in tokens(text)):
-        return "no_words"
-    return "language" if model.english(text) < model.english_floor else None
+def _scorer(context: MeasureContext) -> Scorer:
+    """The dialogue model that was chosen for words, else the text model that ships."""
+    chosen = context.options.get("model")
+    expert = find_expert(chosen) if chosen else None
+    if expert is None or expert.modality != "words":
+        return SentenceScorer(open_model())
+    return DialogueScorer(open_dialogue(expert), open_model())

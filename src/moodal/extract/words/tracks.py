@@ -25,18 +25,39 @@ EMOTION = TrackSpec(
     "words.emotion",
     (
         *(
-            Field(c, "", 0.0, 1.0, "share of this class, not a calibrated probability")
+            Field(
+                c, "", 0.0, 1.0, "share of this class, not a calibrated probability; with --model as the model tells it"
+            )
             for c in scheme("ekman8").classes
         ),
         Field("valence", "", -1.0, 1.0, "displeasure to pleasure that the sentence shows"),
         Field("arousal", "", -1.0, 1.0, "calm to excitement"),
-        Field("dominance", "", -1.0, 1.0, "being controlled to being in control"),
-        Field("valence_half_width", "", 0.0, 2.0, "half the interval at 90 %, from sentences held out"),
-        Field("arousal_half_width", "", 0.0, 2.0, "half the interval at 90 %, from sentences held out"),
-        Field("dominance_half_width", "", 0.0, 2.0, "half the interval at 90 %, from sentences held out"),
+        Field("dominance", "", -1.0, 1.0, "being controlled to being in control; missing with --model"),
+        Field(
+            "valence_half_width",
+            "",
+            0.0,
+            2.0,
+            "half the interval at 90 %, from sentences held out; with --model stated, not found",
+        ),
+        Field(
+            "arousal_half_width",
+            "",
+            0.0,
+            2.0,
+            "half the interval at 90 %, from sentences held out; with --model stated, not found",
+        ),
+        Field(
+            "dominance_half_width",
+            "",
+            0.0,
+            2.0,
+            "half the interval at 90 %, from sentences held out; with --model stated, not found",
+        ),
     ),
     None,
-    "bundle words-v0: hashed n-grams on GoEmotions (Demszky et al. 2020) and EmoBank (Buechel and Hahn 2017)",
+    "bundle words-v0: hashed n-grams on GoEmotions (Demszky et al. 2020) and EmoBank (Buechel and Hahn 2017); "
+    "or the bundle named by --model",
     _LOOK_AHEAD_S,
     "displayed emotion of each sentence",
     ends=True,

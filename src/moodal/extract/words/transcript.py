@@ -40,7 +40,9 @@ class FromTranscript:
             ]
             told = [w.probability for w in words if w.probability == w.probability]
             self._teller.words(inside)
-            self._teller.sentence(start, end, cue.text, sum(told) / len(told) if told else 1.0, reason)
+            self._teller.sentence(
+                start, end, cue.text, sum(told) / len(told) if told else 1.0, reason, cue.speaker or ""
+            )
             self._last, self._until = max(self._last, start), max(self._until, end)
         return self._teller.until(self._last)
 

@@ -13,6 +13,7 @@ from moodal.core.bundle import Bundle
 from moodal.formats.files import disk_errors
 
 from .card import NOT_FOR, Run, card
+from .reads import reads
 
 __all__ = ["Run", "export"]
 
@@ -56,6 +57,7 @@ def export(
         "licence": licence or "not stated: see data_terms",
         "commercial": commercial,
         "data_terms": f"{told['data']['name']}: {told['data']['terms'] or 'terms not stated'}",
+        **reads(told, fitted.modalities, fitted.settings.context),
         "data": [
             {
                 "name": told["data"]["name"],
@@ -64,7 +66,6 @@ def export(
                 "licence": told["data"]["terms"],
             }
         ],
-        "inputs": list(fitted.modalities),
         "scheme": fitted.scheme or f"{told['data']['name']}:{told['label']}",
         "calibration": _calibration(run, fitted),
         "not_for": list(NOT_FOR),

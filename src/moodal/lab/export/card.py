@@ -59,6 +59,11 @@ def card(manifest: Mapping[str, Any], folder: Run) -> str:
             "",
             *heard,
             *(
+                f"- {m} comes from the encoder {e['name']} (SHA-256 {e['sha256'][:12]}…), which reads {e['past']} "
+                "utterances before each one along"
+                for m, e in manifest["encoders"].items()
+            ),
+            *(
                 [f"- up to {model['context']} past turns of the dialogue; never a later one"]
                 if model["context"]
                 else []

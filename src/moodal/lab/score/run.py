@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.errors import InputError, MoodalError, UsageError
 from moodal.lab.bench.intervals import Units, units
@@ -18,7 +19,7 @@ from moodal.lab.data.index import Index
 from moodal.lab.data.learner import Prediction
 
 from . import figures
-from .scorers import Scorer, find_bundle, open_scorer, sets_of
+from .scorers import Scorer, open_scorer, sets_of
 from .table import Row, read_rows
 from .targets import Targets, read_targets
 
@@ -101,7 +102,7 @@ def score(
     columns = [c.strip() for c in label.split(",")] if isinstance(label, str) else list(label)
     if baseline not in (None, "subject"):
         raise UsageError(f"unknown baseline {baseline!r}", where="--baseline", fix="Known: subject.")
-    opened = find_bundle(bundle) if isinstance(bundle, str) else bundle
+    opened = registry.find_bundle(bundle) if isinstance(bundle, str) else bundle
     runner = scorer if scorer is not None else open_scorer(opened, baseline)
     path = Path(index)
     rows = read_rows(path, [c for c in columns if c])

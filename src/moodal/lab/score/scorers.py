@@ -27,7 +27,7 @@ from moodal.lab.data.learner import Prediction
 
 from .table import Row
 
-__all__ = ["DialogueModel", "DialogueScorer", "FusionScorer", "Scorer", "TextScorer", "find_bundle", "open_scorer"]
+__all__ = ["DialogueModel", "DialogueScorer", "FusionScorer", "Scorer", "TextScorer", "open_scorer"]
 
 Progress = Callable[[float], None]
 Floats = npt.NDArray[np.float64]
@@ -59,29 +59,17 @@ class Scorer(Protocol):
 
 
 class DialogueModel(Protocol):
-    """What a dialogue bundle's module (registry kind ``fusions``) gives by its function ``dialogue_model(bundle)``."""
+    """What runs a dialogue bundle: `moodal.lab.score.dialogue` for models of the lab, or what the module that is
+    registered under its name (kind ``fusions``) gives by its function ``dialogue_model(bundle)``.
+
+    It may have a list ``failed`` with a line for each row whose file could not be read.
+    """
 
     schemes: Mapping[str, tuple[str, ...]]
 
     def predict(self, turns: Sequence[Row], scheme: str) -> Prediction:
         """Tell of the turns of one dialogue, given in order."""
         ...
-
-
-def find_bundle(name: str) -> Bundle:
-    """An installed bundle by its name, or the one at a path.
-
-    Raises
-    ------
-    UsageError : there is none.
-    ModelError : the file is no bundle.
-    """
-    known = registry.bundles()
-    if name in known:
-        return known[name]
-    if Path(name).exists() and (Path(name).suffix == ".bundle" or Path(name).is_dir()):
-        return Bundle.open(Path(name))
-    raise UsageError(f"unknown bundle {name!r}", where="--bundle", fix=f"Installed: {', '.join(known)}.")
 
 
 def open_scorer(bundle: Bundle, baseline: str | None = None) -> Scorer:
@@ -105,7 +93,7 @@ def open_scorer(bundle: Bundle, baseline: str | None = None) -> Scorer:
     )
 
 
-def _reached(native: str) -> dict[str, tuple[str, ...]]:
+def reached(native: str) -> dict[str, tuple[str, ...]]:
     """The scheme itself, then those that a written table leads to from it."""
     found = {native: SCHEMES[native].classes}
     for name, known in SCHEMES.items():
@@ -142,7 +130,7 @@ class TextScorer:
         # Its classes of ekman8 are more than the table of its labels, and lead on to coarser ones.
         self.schemes: Mapping[str, tuple[str, ...]] = {
             "goemotions28": SCHEMES["goemotions28"].classes,
-            **_reached("ekman8"),
+            **reached("ekman8"),
             "va": tuple(DIMENSIONS),
         }
         self.multilabel = frozenset({"goemotions28"})
@@ -202,7 +190,7 @@ class FusionScorer:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.schemes: Mapping[str, tuple[str, ...]] = {
-            **_reached(str(bundle.manifest["scheme"])),
+            **reached(str(bundle.manifest["scheme"])),
             "va": ("valence", "arousal"),
         }
         self.failed: list[str] = []
@@ -301,6 +289,7 @@ class DialogueScorer:
         done = 0
         for places in dialogues(rows):
             found = self.model.predict([rows[i] for i in places], scheme)
+            self.failed += getattr(self.model, "failed", [])
             told.scores[places] = np.where(found.withheld[:, None], np.nan, found.scores)
             for name in ("sets", "decided"):
                 if name in found.extra:
@@ -320,8 +309,11 @@ def dialogues(rows: Sequence[Row]) -> list[list[int]]:
 
 
 def _dialogue_model(bundle: Bundle) -> DialogueModel:
+    """By the module that is registered under its name, else as a model of the lab."""
     if bundle.name not in registry.names("fusions"):
-        raise ModelError("nothing registered runs this dialogue bundle", where=bundle.name, fix="Install its package.")
+        from .dialogue import dialogue_model
+
+        return dialogue_model(bundle)
     module = registry.load("fusions", bundle.name)
     make = getattr(module, "dialogue_model", None)
     if make is None:

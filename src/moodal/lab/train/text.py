@@ -179,19 +179,35 @@ def graph(net: TextNet, *, int8: bool = True) -> bytes:
 
 
 def _int8(model: bytes) -> bytes:
-    import tempfile
+    """Stored small, computed in floating point: what is between the products is never rounded, for a scale over a whole
+    batch would make a sentence's states depend on which others are read with it."""
+    import onnx
+    from onnx import helper, numpy_helper
 
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    with tempfile.TemporaryDirectory() as folder:
-        before, after = Path(folder, "a.onnx"), Path(folder, "b.onnx")
-        before.write_bytes(model)
-        # Gather too: the vocabulary is most of what such a model weighs.
-        quantize_dynamic(
-            before, after, op_types_to_quantize=["MatMul", "Gemm", "Gather"], per_channel=True,
-            weight_type=QuantType.QInt8,
-        )  # fmt: skip
-        return after.read_bytes()
+    told = onnx.load_from_string(model)
+    graph = told.graph
+    weights = {w.name: w for w in graph.initializer}
+    # The axis along which each row has a scale of its own: output channels of products, pieces of the vocabulary.
+    axes = {
+        name: 0 if node.op_type == "Gather" or any(a.name == "transB" and a.i for a in node.attribute) else 1
+        for node in graph.node
+        if node.op_type in ("MatMul", "Gemm", "Gather")
+        for name in node.input
+        if name in weights and len(weights[name].dims) == 2 and weights[name].data_type == onnx.TensorProto.FLOAT
+    }
+    before = []
+    for name, axis in axes.items():
+        values = numpy_helper.to_array(weights[name])
+        scale = np.maximum(np.abs(values).max(axis=1 - axis), 1e-12).astype(np.float32) / 127
+        whole = np.round(values / np.expand_dims(scale, 1 - axis)).astype(np.int8)
+        graph.initializer.remove(weights[name])
+        graph.initializer.extend([numpy_helper.from_array(whole, f"{name}_whole"),
+                                  numpy_helper.from_array(scale, f"{name}_scale")])  # fmt: skip
+        before.append(helper.make_node("DequantizeLinear", [f"{name}_whole", f"{name}_scale"], [name], axis=axis))
+    nodes = [*before, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return bytes(told.SerializeToString())
 
 
 def write_encoder(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from moodal.core import registry
 from moodal.core.dialogue import past_turns
 from moodal.core.errors import ModelError, UsageError
+from moodal.core.expert import sha256_of
 from moodal.extract.words.encoder import TextEncoder
 from moodal.lab.data.cache import Cache, key_of
 from moodal.lab.data.dataset import Dataset, Feature
 
-__all__ = ["make"]
+__all__ = ["encoded_by", "make", "source_of"]
 
 VERSION = 1
 
@@ -29,20 +33,15 @@ def make(
     ModelError : no such encoder.
     UsageError : more past than the encoder knows.
     """
-    bundles = registry.bundles()
-    if encoder not in bundles:
-        raise ModelError(f"the text encoder {encoder} is not installed", fix="See: moodal models list")
-    bundle = bundles[encoder]
+    told = encoded_by(modality, encoder=encoder, past=past, pooled=pooled)
+    bundle, k = registry.bundles()[encoder], int(told["past"])
     model = TextEncoder(bundle)
-    k = model.past if past < 0 else past
-    if k > model.past:
-        raise UsageError(f"{encoder} reads {model.past} past utterances, not {k}", where=f"features.{modality}")
     texts = [str(t) for t in data.index["text"]]
     turns = past_turns(data.index["dialogue"], data.index["turn"], k) if k else np.zeros((len(texts), 0), np.int64)
     before = [[texts[j] for j in row if j >= 0] for row in turns]
     seen = {d["name"] for d in bundle.manifest.get("data", ())}
     trained = frozenset(bundle.array("training_names").tolist()) if data.index.name in seen else frozenset()
-    source = f"{encoder} {bundle.sha256()} past {k} pooled {pooled}, {VERSION}"
+    source = source_of(told)
 
     def computed() -> Feature:
         states = model.states(texts, before)
@@ -57,3 +56,28 @@ def make(
         )
 
     return cache.feature(key_of("sentence", source, modality, texts, before, sorted(trained)), computed)
+
+
+def encoded_by(
+    modality: str = "text", *, encoder: str = "text-meld", past: int = -1, pooled: bool = False
+) -> dict[str, Any]:
+    """What `make` does with these settings, as the manifest of an exported model names it: the encoder's ``name`` and
+    ``sha256``, ``past`` utterances read along, whether states are ``pooled``.
+
+    Raises
+    ------
+    ModelError, UsageError : as `make`.
+    """
+    bundles = registry.bundles()
+    if encoder not in bundles:
+        raise ModelError(f"the text encoder {encoder} is not installed", fix="See: moodal models list")
+    model = TextEncoder(bundles[encoder])
+    k = model.past if past < 0 else past
+    if k > model.past:
+        raise UsageError(f"{encoder} reads {model.past} past utterances, not {k}", where=f"features.{modality}")
+    return {"name": encoder, "sha256": sha256_of(model.bundle), "past": k, "pooled": bool(pooled)}
+
+
+def source_of(told: Mapping[str, Any]) -> str:
+    """The source that a feature made so carries."""
+    return f"{told['name']} {told['sha256']} past {told['past']} pooled {told['pooled']}, {VERSION}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from moodal.core.errors import InputError
-from moodal.core.scheme import SENTIMENT3
+from moodal.core.scheme import MELD7, SENTIMENT3
 from moodal.lab.data.compact import arrays, rows
 from moodal.lab.data.dataset import Dataset, Feature
 from moodal.lab.data.index import Index
@@ -37,7 +37,7 @@ SPEC = SetSpec(
     compact="fusion_meld",
 )
 
-CLASSES = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
+CLASSES = MELD7
 EKMAN8 = {c: c for c in CLASSES if c != "joy"} | {"joy": "happiness"}
 #: Part → what the files call it, and the folder of its films.
 _PARTS = {
@@ -82,7 +82,9 @@ def read(root: Path | str | None = None, part: str = "all", splits: Sequence[str
     for split in wanted:
         file = _table(path, compact, split)
         new = rows(file, _COLUMNS)
-        emotions.append(Labels.of_classes([r["Emotion"].lower() for r in new], CLASSES, where=str(file)))
+        emotions.append(
+            Labels.of_classes([r["Emotion"].lower() for r in new], CLASSES, scheme="meld7", where=str(file))
+        )
         sentiments.append(
             Labels.of_classes([r["Sentiment"].lower() for r in new], SENTIMENT3, scheme="sentiment3", where=str(file))
         )

@@ -1,0 +1,128 @@
+"""A bundle that somebody chose to tell the emotion (`--model`): which extractor runs it, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from . import registry
+from .bundle import Bundle
+from .errors import ModelError
+
+__all__ = ["HALF_WIDTH", "Expert", "expert_of", "find_expert", "sha256_of"]
+
+#: Half-widths of valence and arousal that are mapped from classes, where a manifest names none: those of words in
+#: ``late-v0``, set by hand.
+HALF_WIDTH = {"valence": 0.6, "arousal": 0.8}
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A bundle that stands in for an extractor's own model.
+
+    ``extractor`` is the one that runs it, ``modality`` what it is of; ``encoders`` are the bundles that make each of
+    its features.
+    """
+
+    bundle: Bundle
+    extractor: str
+    modality: str
+    encoders: Mapping[str, Bundle]
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """Itself and all that it rests on, each once."""
+        return tuple({b.name: b for b in (self.bundle, *self.encoders.values())}.values())
+
+    @property
+    def half_width(self) -> dict[str, float]:
+        """Half the interval of valence and of arousal: the manifest's, else set by hand."""
+        return {**HALF_WIDTH, **self.bundle.manifest.get("half_width", {})}
+
+    def fusion(self) -> dict[str, Any]:
+        """What `conclude` must know to pass this one's answer through unchanged; it is kept in provenance."""
+        told = self.bundle.manifest
+        calibration = told["calibration"] or {}
+        return {
+            "name": "single",
+            "version": "1",
+            "kind": "fusion",
+            "modality": self.modality,
+            "model": self.bundle.name,
+            "sha256": sha256_of(self.bundle),
+            "scheme": told["scheme"],
+            "calibration": told["calibration"],
+            "label_sets": calibration.get("label_sets"),
+            "encoders": {m: {"name": b.name, "sha256": sha256_of(b)} for m, b in self.encoders.items()},
+        }
+
+
+def find_expert(name: str, where: str = "--model") -> Expert | None:
+    """The bundle of that name (or at that path), with who runs it; None for a fusion that is what runs anyway.
+
+    Raises
+    ------
+    UsageError : no such bundle; the nearest name is told.
+    ModelError : it cannot be read, or as `expert_of`.
+    """
+    bundle = registry.find_bundle(name, where)
+    return None if bundle.name in registry.names("fusions") else expert_of(bundle, where)
+
+
+def expert_of(bundle: Bundle, where: str = "") -> Expert:
+    """The bundle with the extractor that runs it: one that can give an entry of the manifest's ``inputs`` at least.
+
+    What else the bundle would read is absent to it. Which encoder makes a feature is named in ``encoders`` by name and
+    SHA-256: it is installed, or lies beside the bundle.
+
+    Raises
+    ------
+    ModelError : nothing here gives what it reads, or an encoder is missing or another one.
+    """
+    told = bundle.manifest
+    inputs = {str(i) for i in told["inputs"]}
+    specs = [registry.load("extractors", n).SPEC for n in registry.names("extractors")]
+    taker = next((s for s in specs if inputs & set(s.takes)), None)
+    if taker is None or told["kind"] == "encoder" or "model" not in told:
+        what = "is an encoder, which other bundles use" if told["kind"] == "encoder" else "does not run by itself"
+        raise ModelError(
+            f"{bundle.name} {what} (it reads {', '.join(sorted(inputs))})", where=where, fix="See: moodal models list"
+        )
+    encoders = {m: _encoder(bundle, row) for m, row in told.get("encoders", {}).items()}
+    return Expert(bundle, taker.name, taker.modality, encoders)
+
+
+def _encoder(bundle: Bundle, row: Mapping[str, Any]) -> Bundle:
+    name, wanted = str(row["name"]), str(row["sha256"])
+    beside = bundle.path.parent / f"{name}.bundle"
+    there = [b for b in (registry.bundles().get(name), Bundle.open(beside) if beside.exists() else None) if b]
+    for one in there:
+        if sha256_of(one) == wanted:
+            return one
+    if name in registry.damaged():
+        raise registry.damaged()[name]
+    if not there:
+        raise ModelError(
+            f"needs the encoder {name}, which is not installed", where=bundle.name,
+            fix="Install the distribution that brings it, or put its file beside the bundle.",
+        )  # fmt: skip
+    raise ModelError(
+        f"needs the encoder {name} with SHA-256 {wanted[:12]}…, and the one here has {sha256_of(there[0])[:12]}…",
+        where=bundle.name, fix="Install both from the same release.",
+    )  # fmt: skip
+
+
+def sha256_of(bundle: Bundle) -> str:
+    """`Bundle.sha256`, computed once as long as its file stays the same."""
+    if bundle.path.is_dir():
+        return bundle.sha256()
+    about = bundle.path.stat()
+    return _sha256(bundle.path.resolve(), about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, _mtime: int, _size: int) -> str:
+    return Bundle(path, {}).sha256()
