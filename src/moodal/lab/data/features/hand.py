@@ -46,10 +46,10 @@ def make(data: Dataset, modality: str, cache: Cache, *, groups: Sequence[str], o
                 if not len(window) or len(window) / (raw.rate_hz or 1) < group.least_s:
                     continue
                 try:
-                    values = group.function()(signal)
+                    found = group.function()(signal)
                 except Withheld:
                     continue
-                row |= {f"{group.name}.{name}": value for name, value in values.items()}
+                row |= {f"{group.name}.{name}": value for name, value in found.items()}
             told.append(row)
         names = tuple(dict.fromkeys(n for row in told for n in row))
         values = np.array([[row.get(n, np.nan) for n in names] for row in told], np.float32)
