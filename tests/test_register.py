@@ -12,9 +12,9 @@ import pytest
 
 from moodal.core import registry
 from moodal.core.bundle import Bundle
+from moodal.core.content import HASH_LENGTH, of_bytes, of_file, of_text
 from moodal.core.errors import InputError, ModelError
-from moodal.lab.bench.register import as_array, data_sets, status, statuses, training_clips
-from moodal.lab.data.content import HASH_LENGTH, of_bytes, of_file, of_text
+from moodal.core.register import as_array, data_sets, status, statuses, training_clips
 
 MANIFEST = {
     "name": "toy", "version": "1", "kind": "expert", "licence": "Apache-2.0", "commercial": True, "data_terms": "",

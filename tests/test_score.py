@@ -18,10 +18,10 @@ import recordings as recorded
 from moodal.cli.app import build
 from moodal.core import registry
 from moodal.core.bundle import Bundle
+from moodal.core.content import of_text
 from moodal.core.errors import ModelError, MoodalError, UsageError
+from moodal.core.register import as_array
 from moodal.core.scheme import SCHEMES
-from moodal.lab.bench.register import as_array
-from moodal.lab.data.content import of_text
 from moodal.lab.data.learner import Prediction
 from moodal.lab.data.synonyms import dimension, resolve
 from moodal.lab.score import Row, Score, open_scorer, score

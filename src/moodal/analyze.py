@@ -15,11 +15,14 @@ import numpy as np
 
 from moodal import __version__, media, weights
 from moodal.core import registry
+from moodal.core.bundle import Bundle
 from moodal.core.clock import Span
+from moodal.core.content import HASH_LENGTH
 from moodal.core.errors import InputError, ModelError, spelt
 from moodal.core.expert import Expert
 from moodal.core.mood import SCHEMA, Mood
 from moodal.core.recording import Recording
+from moodal.core.register import status
 from moodal.core.track import Track, TrackSet
 from moodal.formats.files import new_folder
 from moodal.formats.folder import folder_for, save, with_file
@@ -128,9 +131,15 @@ def _facts(
     absent = {m: "not_asked" for m in usual if m not in only}
     bundles = registry.bundles()
     models = [e.as_model() for e in weights.entries() if e.name in measured.models]
-    models += [bundles[m].as_model() for m in measured.models if m in bundles]
+    digest = _digest(recording, measured)
+
+    def said(bundle: Bundle) -> dict[str, Any]:
+        """A bundle's row, with whether it was trained on this very file."""
+        return {**bundle.as_model(), "contamination": status(bundle, (digest or "")[:HASH_LENGTH])}
+
+    models += [said(bundles[m]) for m in measured.models if m in bundles]
     if expert is not None:
-        models = [*(b.as_model() for b in expert.bundles), *models]
+        models = [*(said(b) for b in expert.bundles), *models]
     told = tuple(m for m in MODALITIES if m in only or m in usual)
     return Facts(
         recording=recording.name,
@@ -147,7 +156,7 @@ def _facts(
         provenance={
             "moodal": __version__,
             "schema": SCHEMA,
-            "recording": {"name": recording.name, "sha256": _digest(recording, measured)},
+            "recording": {"name": recording.name, "sha256": digest},
             "streams": [{**s.summary(), **s.info} for s in recording.streams],
             **({"epoch_s": recording.epoch_s, "basis": recording.basis} if recording.epoch_s is not None else {}),
             **({"joins": [asdict(j) for j in recording.joins]} if recording.joins else {}),

@@ -245,7 +245,7 @@ def assemble(run: Run) -> Report:
         card=run.card,
         cells=_cells(run, labels, keep, among),
         groups=_groups(run, index, labels, pooled, among),
-        contamination="unknown: no encoder of these features tells what it was trained on",
+        contamination=_contamination(run.data),
         versions=versions(),
     )
 
@@ -421,3 +421,16 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value if isinstance(value, (str, int, bool, type(None))) else str(value)
+
+
+def _contamination(data: Dataset) -> str:
+    """What is known of the examples that made the features themselves."""
+    told = [
+        f"{m}: its encoder was tuned on {len(f.fitted_on & set(data.index['clip']))} of these examples, none held out"
+        for m, f in data.features.items()
+        if f.fitted_on
+    ]
+    rest = [m for m, f in data.features.items() if not f.fitted_on]
+    if rest:
+        told.append(f"{', '.join(rest)}: unknown: their makers name nothing that they were fitted on")
+    return "; ".join(told)

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.errors import InputError, MoodalError, UsageError
+from moodal.core.register import statuses
 from moodal.lab.bench.intervals import Units, units
-from moodal.lab.bench.register import statuses
 from moodal.lab.data.index import Index
 from moodal.lab.data.learner import Prediction
 

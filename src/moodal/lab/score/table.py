@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from moodal.core.content import of_file, of_text
 from moodal.core.errors import InputError, UsageError
 from moodal.lab.bench.audit.table import read_csv, seconds
-from moodal.lab.data.content import of_file, of_text
 
 __all__ = ["Row", "read_rows"]
 

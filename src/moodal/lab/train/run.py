@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from moodal.core import content
 from moodal.core.errors import UsageError
 from moodal.formats.files import json_text, write_text
-from moodal.lab.data import content
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.index import Index
 from moodal.lab.data.learner import Prediction
@@ -138,7 +138,7 @@ def train(
 
 
 def register(index: Index) -> list[str]:
-    """What each example holds, as content hashes (`moodal.lab.data.content`), each once, sorted.
+    """What each example holds, as content hashes (`moodal.core.content`), each once, sorted.
 
     An example may come back by its content or by its text alone, so both are kept; one that has neither is told by
     its place in its recording.

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from moodal.core.content import of_file
 from moodal.core.errors import MoodalError
 from moodal.dsp.fingerprint import Print, fingerprint, near_duplicates
 from moodal.lab.bench.leaks import Leak
-from moodal.lab.data.content import of_file
 
 from .split import SplitFold
 

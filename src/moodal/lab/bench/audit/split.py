@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from moodal.core.content import normalised, of_text
 from moodal.core.errors import InputError
 from moodal.lab.bench.leaks import Parts
-from moodal.lab.data.content import normalised, of_text
 from moodal.lab.data.index import Index
 
 from .table import PARTS, Table, seconds

@@ -46,15 +46,15 @@ def make(data: Dataset, modality: str, cache: Cache, *, groups: Sequence[str], o
                 if not len(window) or len(window) / (raw.rate_hz or 1) < group.least_s:
                     continue
                 try:
-                    values = group.function()(signal)
+                    found = group.function()(signal)
                 except Withheld:
                     continue
-                row |= {f"{group.name}.{name}": value for name, value in values.items()}
+                row |= {f"{group.name}.{name}": value for name, value in found.items()}
             told.append(row)
         names = tuple(dict.fromkeys(n for row in told for n in row))
         values = np.array([[row.get(n, np.nan) for n in names] for row in told], np.float32)
         # What no window allows (spectra of ten seconds, say) is no field.
-        there = ~np.isnan(values).all(axis=0) if len(names) else np.zeros(0, bool)
+        there = np.asarray(~np.isnan(values).all(axis=0)) if names else np.zeros(0, bool)
         fields = tuple(n for n, t in zip(names, there, strict=True) if t)
         return Feature.table(modality, values[:, there], fields=fields, source=f"hand {list(groups)} {VERSION}")
 

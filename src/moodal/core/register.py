@@ -2,7 +2,7 @@
 
 A bundle's manifest names its data sets under ``data``: a list of names, or of objects with ``name`` and what else there
 is to say (``part``, ``n``, ``licence``). Its array ``training_clips`` holds the content hashes
-(`moodal.lab.data.content`) of every example that weights, thresholds or calibration were fitted on:
+(`moodal.core.content`) of every example that weights, thresholds or calibration were fitted on:
 texts of 16 hexadecimal digits, or uint64.
 ``uses`` names the bundles that a fusion rests on.
 """
@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from moodal.core import registry
 from moodal.core.bundle import Bundle
+from moodal.core.content import HASH_LENGTH
 from moodal.core.errors import ModelError
-from moodal.lab.data.content import HASH_LENGTH
 
 __all__ = ["ARRAY", "Status", "as_array", "data_sets", "status", "statuses", "training_clips"]
 
