@@ -178,7 +178,7 @@ def test_only_the_past_counts_and_it_does(here: Trained) -> None:
         assert np.array_equal(part.values, whole.values[:k], equal_nan=True)
     other = measured(here.bundle, cues_of(["you are late again!", *texts[1:]]), 9, 99.0).only
     assert not np.allclose(other.values[1, :8], whole.values[1, :8]), "the first turn is past to the second"
-    assert np.array_equal(other.values[3:], whole.values[3:], equal_nan=True), "and out of reach of the fourth"
+    assert np.array_equal(other.values[4:], whole.values[4:], equal_nan=True), "and out of reach of the fifth"
 
 
 @pytest.mark.usefixtures("no_gate")
@@ -408,10 +408,10 @@ def test_a_manifest_says_what_is_read(here: Trained) -> None:
     told = Bundle.open(here.bundle).manifest
     assert told["inputs"] == ["words.transcript", "dialogue"]
     assert told["encoders"]["text"]["sha256"] == Bundle.open(here.folder / f"{ENCODER}.bundle").sha256()
-    assert told["dialogue"] == {"turns": 2, "speakers": False}
+    assert told["dialogue"] == {"turns": 3, "speakers": False}
     assert told["uses"] == [ENCODER]
     assert told["scheme"] == "meld7"
-    assert [(d["name"], d["n"]) for d in told["data"]] == [("talk", 65)]
+    assert [(d["name"], d["n"]) for d in told["data"]] == [("talk", 78)]
     assert f"comes from the encoder {ENCODER}" in Bundle.open(here.bundle).card
 
 
