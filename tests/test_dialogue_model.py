@@ -25,6 +25,7 @@ from moodal.core.stream import Cue, WordsChunk
 from moodal.core.track import TrackSet
 from moodal.extract.words import SPEC
 from moodal.extract.words.dialogue import Running, open_dialogue
+from moodal.media.transcript import parse
 from moodal.settings import settings_from
 
 torch = pytest.importorskip("torch")
@@ -202,6 +203,22 @@ def test_a_stretch_without_words_and_another_language_are_gaps(here: Trained) ->
     assert {g.reason for g in measured(here.bundle, foreign, 1, 2.0).only.gaps} == {"language"}
     # A name or a cry has little of any language: what was said before it tells.
     assert len(measured(here.bundle, [*cues, Cue(6, 8, "Ni-chou chi-ma!")], 1, 8.0).only) == 3
+
+
+@pytest.mark.parametrize(
+    ("texts", "speakers"),
+    [
+        (["Anna: Hello.", "Dr. Cole: Come in!"], ["Anna", "Dr. Cole"]),
+        (["Anna: Hello.", "Come in!"], [None, None]),
+        (["Note: one cue alone is no pattern."], [None]),
+        (["10:30 it was.", "11:15 now."], [None, None]),
+    ],
+)
+def test_srt_names_speakers_if_every_cue_does(tmp_path: Path, texts: list[str], speakers: list[str | None]) -> None:
+    cues = parse(subtitles(tmp_path / "talk.srt", texts))[0]
+    assert [c.speaker for c in cues] == speakers
+    said = [t.split(": ", 1)[1] if s else t for t, s in zip(texts, speakers, strict=True)]
+    assert [c.text for c in cues] == said
 
 
 # ---- what is told of it
