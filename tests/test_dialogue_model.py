@@ -239,6 +239,13 @@ def test_summary_provenance_page_and_edits_name_the_model(here: Trained, tmp_pat
     assert "late-v0" not in named
     assert named["talk-tiny"]["commercial"] is False
     assert summary["calibrated"] is True
+    assert named["talk-tiny"]["contamination"] == "held-out"
+    train = here.data.index["text"][:40]
+    known = max(train, key=lambda t: len(t.split()))
+    assert len(known.split()) >= 6
+    subtitles(tmp_path / "known.srt", ["What a day!", known])
+    [of_training] = run("analyze", "known.srt", "--model", "talk-tiny", "--json", cwd=tmp_path).rows
+    assert {m["name"]: m for m in of_training["models"]}["talk-tiny"]["contamination"] == "in-sample"
     provenance = json.loads((tmp_path / "talk.mood" / "provenance.json").read_text())
     assert provenance["fusion"]["model"] == "talk-tiny"
     assert provenance["settings"]["model"] == "talk-tiny"
