@@ -23,7 +23,7 @@ _PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "!", "?", ".", ",", *_WORDS, "##s
 ENCODER = "text-tiny"
 
 
-def encoder(path: Path, *, past: int = 2, seed: int = 0, width: int = 6, name: str = ENCODER, **told: Any) -> Path:
+def encoder(path: Path, *, past: int = 3, seed: int = 0, width: int = 6, name: str = ENCODER, **told: Any) -> Path:
     """A bundle of kind ``encoder``: states depend on every piece that follows, so on the past, and on their order."""
     pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
@@ -72,7 +72,7 @@ def encoder(path: Path, *, past: int = 2, seed: int = 0, width: int = 6, name: s
     return path
 
 
-def talk(dialogues: int = 14, turns: int = 5, seed: int = 0, classes: Sequence[str] = MELD7) -> Any:
+def talk(dialogues: int = 14, turns: int = 6, seed: int = 0, classes: Sequence[str] = MELD7) -> Any:
     """Made-up dialogues: an index with texts, speakers and labels, each text other than the one before it."""
     from moodal.lab.data.dataset import Dataset
     from moodal.lab.data.index import Index

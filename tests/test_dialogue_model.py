@@ -25,6 +25,7 @@ from moodal.core.stream import Cue, WordsChunk
 from moodal.core.track import TrackSet
 from moodal.extract.words import SPEC
 from moodal.extract.words.dialogue import Running, open_dialogue
+from moodal.media.transcript import parse
 from moodal.settings import settings_from
 
 torch = pytest.importorskip("torch")
@@ -178,7 +179,7 @@ def test_only_the_past_counts_and_it_does(here: Trained) -> None:
         assert np.array_equal(part.values, whole.values[:k], equal_nan=True)
     other = measured(here.bundle, cues_of(["you are late again!", *texts[1:]]), 9, 99.0).only
     assert not np.allclose(other.values[1, :8], whole.values[1, :8]), "the first turn is past to the second"
-    assert np.array_equal(other.values[3:], whole.values[3:], equal_nan=True), "and out of reach of the fourth"
+    assert np.array_equal(other.values[4:], whole.values[4:], equal_nan=True), "and out of reach of the fifth"
 
 
 @pytest.mark.usefixtures("no_gate")
@@ -204,6 +205,22 @@ def test_a_stretch_without_words_and_another_language_are_gaps(here: Trained) ->
     assert len(measured(here.bundle, [*cues, Cue(6, 8, "Ni-chou chi-ma!")], 1, 8.0).only) == 3
 
 
+@pytest.mark.parametrize(
+    ("texts", "speakers"),
+    [
+        (["Anna: Hello.", "Dr. Cole: Come in!"], ["Anna", "Dr. Cole"]),
+        (["Anna: Hello.", "Come in!"], [None, None]),
+        (["Note: one cue alone is no pattern."], [None]),
+        (["10:30 it was.", "11:15 now."], [None, None]),
+    ],
+)
+def test_srt_names_speakers_if_every_cue_does(tmp_path: Path, texts: list[str], speakers: list[str | None]) -> None:
+    cues = parse(subtitles(tmp_path / "talk.srt", texts))[0]
+    assert [c.speaker for c in cues] == speakers
+    said = [t.split(": ", 1)[1] if s else t for t, s in zip(texts, speakers, strict=True)]
+    assert [c.text for c in cues] == said
+
+
 # ---- what is told of it
 
 
@@ -222,6 +239,13 @@ def test_summary_provenance_page_and_edits_name_the_model(here: Trained, tmp_pat
     assert "late-v0" not in named
     assert named["talk-tiny"]["commercial"] is False
     assert summary["calibrated"] is True
+    assert named["talk-tiny"]["contamination"] == "held-out"
+    train = here.data.index["text"][:40]
+    known = max(train, key=lambda t: len(t.split()))
+    assert len(known.split()) >= 6
+    subtitles(tmp_path / "known.srt", ["What a day!", known])
+    [of_training] = run("analyze", "known.srt", "--model", "talk-tiny", "--json", cwd=tmp_path).rows
+    assert {m["name"]: m for m in of_training["models"]}["talk-tiny"]["contamination"] == "in-sample"
     provenance = json.loads((tmp_path / "talk.mood" / "provenance.json").read_text())
     assert provenance["fusion"]["model"] == "talk-tiny"
     assert provenance["settings"]["model"] == "talk-tiny"
@@ -408,10 +432,10 @@ def test_a_manifest_says_what_is_read(here: Trained) -> None:
     told = Bundle.open(here.bundle).manifest
     assert told["inputs"] == ["words.transcript", "dialogue"]
     assert told["encoders"]["text"]["sha256"] == Bundle.open(here.folder / f"{ENCODER}.bundle").sha256()
-    assert told["dialogue"] == {"turns": 2, "speakers": False}
+    assert told["dialogue"] == {"turns": 3, "speakers": False}
     assert told["uses"] == [ENCODER]
     assert told["scheme"] == "meld7"
-    assert [(d["name"], d["n"]) for d in told["data"]] == [("talk", 65)]
+    assert [(d["name"], d["n"]) for d in told["data"]] == [("talk", 78)]
     assert f"comes from the encoder {ENCODER}" in Bundle.open(here.bundle).card
 
 

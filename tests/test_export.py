@@ -16,11 +16,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
 from moodal.cli.app import build  # noqa: E402
+from moodal.core import content  # noqa: E402
 from moodal.core.bundle import BUNDLE_FIELDS, Bundle  # noqa: E402
 from moodal.core.errors import InputError, ModelError, UsageError  # noqa: E402
 from moodal.core.register import status  # noqa: E402
 from moodal.lab import recipes  # noqa: E402
-from moodal.lab.data import Dataset, Index, content, people  # noqa: E402
+from moodal.lab.data import Dataset, Index, people  # noqa: E402
 from moodal.lab.export import export  # noqa: E402
 from moodal.lab.export import graph as graphs  # noqa: E402
 from moodal.lab.train.folder import RunFolder  # noqa: E402

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from moodal.core import registry
@@ -70,3 +71,45 @@ def test_models_list_shows_a_damaged_bundle(tmp_path: Path, monkeypatch: pytest.
     assert "torn" in ran.out
     ran = run("models", "card", "torn", cwd=tmp_path)
     assert (ran.code, len(ran.complaints)) == (2, 1)
+
+
+@pytest.mark.usefixtures("data")
+def test_a_dialogue_of_meld_as_srt_has_the_scores_of_the_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features as the bench makes them, all dialogues at once; then each dialogue as subtitles, cue by cue."""
+    if "lsgmer-meld" not in {b.name for b in BUNDLES}:
+        pytest.skip("lsgmer-meld is not in research/src/moodal_research")
+    import moodal
+    from experts import subtitles
+    from moodal.core.scheme import mapping
+    from moodal.lab.data import sets
+    from moodal.lab.data.cache import Cache
+    from moodal.lab.data.features.sentence import make
+    from moodal.weights.run_bundle import BundleModel
+
+    monkeypatch.setattr(registry, "bundle_folders", lambda: (registry._BUNDLES, FOLDER))
+    registry._opened.cache_clear()
+    bundle = registry.bundles()["lsgmer-meld"]
+    meld = sets.read("meld", None, splits=["validation"])
+    some = meld.take(np.isin(meld.index["dialogue"], list(dict.fromkeys(meld.index["dialogue"]))[:12]))
+    told = bundle.manifest["encoders"]["text"]
+    text = make(some, "text", Cache(tmp_path), encoder=told["name"], past=told["past"], pooled=told["pooled"])
+    columns = {c: some.index[c].tolist() for c in ("dialogue", "turn", "subject", "text")}
+    bench = BundleModel(bundle).predict_examples(
+        {"text": [text[i] for i in range(len(some))]},
+        dialogue=columns["dialogue"], turn=columns["turn"], speaker=columns["subject"],
+    )  # fmt: skip
+    table = mapping("meld7", "ekman8")
+    speakers = bundle.manifest["dialogue"]["speakers"]
+    seen = 0
+    for name, rows in some.index.groups("dialogue").items():
+        said, who = ([columns[c][i] for i in rows] for c in ("text", "subject"))
+        srt = subtitles(tmp_path / f"{name}.srt", said, who if speakers and len(rows) > 1 else ())
+        mood = moodal.analyze(srt, model="lsgmer-meld")
+        track = mood.tracks["words.emotion"].only
+        at = {t: i for i, t in enumerate(track.times.tolist())}
+        for k, i in enumerate(rows):
+            if 2.0 * k in at:  # a cry of no language may be withheld: that is a gap, never another score
+                seen += 1
+                found = track.values[at[2.0 * k], :8]
+                assert np.abs(found - table.apply(bench.scores[i])).max() < 1e-4, (name, k, said[k])
+    assert seen >= 0.95 * len(some)

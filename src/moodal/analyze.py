@@ -17,7 +17,7 @@ from moodal import __version__, media, weights
 from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.clock import Span
-from moodal.core.content import HASH_LENGTH
+from moodal.core.content import HASH_LENGTH, of_text
 from moodal.core.errors import InputError, ModelError, spelt
 from moodal.core.expert import Expert
 from moodal.core.mood import SCHEMA, Mood
@@ -40,6 +40,9 @@ __all__ = [
     "functional_names",
     "functionals",
 ]
+
+#: Words from which on two equal sentences are taken for one, as an audit of a split does.
+KNOWN_BY_WORDS = 6
 
 PathLike = str | os.PathLike[str]
 
@@ -84,7 +87,7 @@ def analyze_into(
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
-        facts = _facts(recording, settings, span, measured, expert)
+        facts = _facts(recording, settings, span, measured, expert, _sentences(tracks))
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s
         timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
@@ -124,8 +127,20 @@ def _nothing_told(mood: Mood) -> list[str]:
     return [f"{name}: nothing could be told ({', '.join(reasons or ['not asked for'])})"]
 
 
+def _sentences(tracks: Mapping[str, TrackSet]) -> list[str]:
+    """What was said, without what is too short to be known again by: anybody may say that."""
+    told = tracks.get("words.emotion")
+    texts = [t for _, track in told.items() for t in track.texts or ()] if told is not None else []
+    return list(dict.fromkeys(t for t in texts if len(t.split()) >= KNOWN_BY_WORDS))
+
+
 def _facts(
-    recording: Recording, settings: Settings, span: Span, measured: Measured, expert: Expert | None = None
+    recording: Recording,
+    settings: Settings,
+    span: Span,
+    measured: Measured,
+    expert: Expert | None,
+    sentences: Sequence[str],
 ) -> Facts:
     only, usual = settings.modalities(recording), default_for(recording)
     absent = {m: "not_asked" for m in usual if m not in only}
@@ -134,8 +149,10 @@ def _facts(
     digest = _digest(recording, measured)
 
     def said(bundle: Bundle) -> dict[str, Any]:
-        """A bundle's row, with whether it was trained on this very file."""
-        return {**bundle.as_model(), "contamination": status(bundle, (digest or "")[:HASH_LENGTH])}
+        """A bundle's row, with whether it was trained on this very file, or on a sentence that is said in it."""
+        contents = [(digest or "")[:HASH_LENGTH], *map(of_text, sentences)]
+        found = [status(bundle, content) for content in contents]
+        return {**bundle.as_model(), "contamination": "in-sample" if "in-sample" in found else found[0]}
 
     models += [said(bundles[m]) for m in measured.models if m in bundles]
     if expert is not None:

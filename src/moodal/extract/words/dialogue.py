@@ -111,7 +111,7 @@ class Running:
         own: dict[str, States | None] = {}
         for m, encoder in model.encoders.items():
             k = model._past[m]
-            [states] = encoder.states([text], [said[len(said) - k :] if k else []])
+            [states] = encoder.states([text], [said[max(0, len(said) - k) :]])
             own[m] = model._step(m, text, states)
         held = [*self._states, (own, speaker)] if model.model.context else [(own, speaker)]
         told = model.model.predict_examples(
