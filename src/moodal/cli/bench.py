@@ -86,7 +86,6 @@ def _list(as_json: bool) -> None:
     table.add_column("ours", justify="right", no_wrap=True)
     table.add_column("published", justify="right", no_wrap=True)
     table.add_column("gap", justify="right", no_wrap=True)
-    table.add_column("under, from")
     nan = float("nan")
     for row in rows:
         published = "–" if row["published"] is None else figure(row["published"])
@@ -99,8 +98,10 @@ def _list(as_json: bool) -> None:
             figure(nan if row["ours"] is None else row["ours"]),
             published,
             figure(nan if row["gap"] is None else row["gap"]),
-            Text(", ".join(t for t in (row["published_protocol"], row["source"]) if t), style="dim"),
         )
     terminal = screen.console()
     terminal.print(table)
+    for row in rows:
+        if told := ", ".join(t for t in (row["published_protocol"], row["source"]) if t):
+            terminal.print(f"published, {row['name']}: {told}", style="dim")
     terminal.print("run one: moodal bench NAME; the gap stands only where both are the same figure", style="dim")
