@@ -71,6 +71,8 @@ def safetensors(path: Path) -> dict[str, np.ndarray]:
     data = path.read_bytes()
     try:
         (size,) = struct.unpack_from("<Q", data)
+        if size > len(data) - 8:
+            raise ValueError("cut short")
         header = json.loads(data[8 : 8 + size])
         found = {}
         for name, told in header.items():
