@@ -30,7 +30,7 @@ class Missing:
     """What is hidden from a model, by name: `str` and `parse` are each other's inverse.
 
     The pattern of an example hangs on the seed and on its clip's name alone: batch order, the other examples
-    and the number of workers change nothing.
+    and the number of workers change nothing. (Noise is drawn so too, and scaled by the spread of the data given.)
 
     >>> str(Missing.parse("random(0.3, seed=7)"))
     'random(0.3, seed=7)'
@@ -137,8 +137,10 @@ def _burst(feature: Feature, share: float, seeds: Sequence[int]) -> Feature:
     for i, seed in enumerate(seeds):
         rng = np.random.default_rng(seed)
         n = int(feature.lengths[i])
+        if not n:
+            continue
         cut = round(share * n) if n > 1 else int(rng.random() < share)
-        start = feature.offsets[i] + (rng.integers(0, n - cut + 1) if n else 0)
+        start = feature.offsets[i] + (rng.integers(0, n - cut + 1))
         keep[start : start + cut] = False
     owner = np.repeat(np.arange(len(feature)), feature.lengths)
     lengths = np.bincount(owner[keep], minlength=len(feature))
