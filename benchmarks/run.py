@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +28,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEERS = ROOT / ".venv" / "peers"
 #: Parts of the speed table, and parts that write a section of their own.
-PARTS = ("face", "analysis", "egemaps", "body", "day", "import", "jobs", "memory")
+PARTS = ("face", "analysis", "egemaps", "body", "day", "import", "jobs", "memory", "training")
 SECTIONS = ("agreement", "arousal", "body-agreement")
 
 
@@ -128,6 +129,36 @@ def egemaps(rounds: int, work: Path) -> list[tuple[str, str, str]]:
             "–",
         ),
     ]
+
+
+def training(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    """The lab: clips a second beside a plain loop on the same module, and a benchmark run again."""
+    rows = []
+    for model, what in (("early", "early fusion"), ("mult", "cross-attention (MulT's form)"), ("lsgmer", "LSGMER")):
+        values = ratios(
+            lambda m=model: measure("measure_training.py", "ours", m)["seconds"],
+            lambda m=model: measure("measure_training.py", "plain", m)["seconds"],
+            rounds,
+        )
+        row = f"training of {what}, one thread: clips a second over a plain PyTorch loop with the same module and data"
+        rows.append((row, spread(values), "≥ 1"))
+    again = []
+    for _ in range(rounds):
+        cold, warm = (
+            _seconds("bench", "ravdess-av", *fresh, "--out", str(work / "bench")) for fresh in (["--fresh"], [])
+        )
+        again.append(cold / warm)
+    rows.append(
+        ("`moodal bench ravdess-av`, run again: speed over the first time (features known)", spread(again), "≥ 20")
+    )
+    return rows
+
+
+def _seconds(*command: str) -> float:
+    """Wall time of one command of moodal, Python's start included."""
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "moodal", *command], capture_output=True, check=True)
+    return time.perf_counter() - begun
 
 
 def body(rounds: int, work: Path) -> list[tuple[str, str, str]]:
@@ -262,6 +293,7 @@ def main() -> None:
         "import": import_,
         "jobs": jobs,
         "memory": memory,
+        "training": training,
     }
     sections = {"agreement": egemaps_agreement.run, "arousal": arousal.run, "body-agreement": body_agreement.run}
     with tempfile.TemporaryDirectory() as work:
