@@ -59,6 +59,7 @@ KINDS: dict[str, dict[str, str]] = {
     "fusions": {
         "late-v0": "moodal.fuse.late",
     },
+    "experts": {},
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",
         "stress-predict": "moodal.lab.data.sets.stress_predict",

@@ -44,6 +44,9 @@ class SchemeMapping:
 
 EKMAN8 = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 SENTIMENT3 = ("negative", "neutral", "positive")
+VOICE8 = ("neutral", "calm", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
+STRESS2 = ("no stress", "stress")
+WORKLOAD2 = ("rest", "task")
 MELD7 = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 GOEMOTIONS28 = (
     "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity",
@@ -58,6 +61,9 @@ SCHEMES: dict[str, Scheme] = {
         Scheme("ekman8", EKMAN8, "Ekman 1992 (six basic emotions), Matsumoto 1992 (contempt), and neutral"),
         Scheme("sentiment3", SENTIMENT3, "polarity as in MELD, Poria et al. 2019"),
         Scheme("meld7", MELD7, "Poria et al. 2019, after Ekman 1992: six basic emotions and neutral"),
+        Scheme("voice8", VOICE8, "Livingstone and Russo 2018: six basic emotions, neutral, and calm apart from it"),
+        Scheme("stress2", STRESS2, "whether a stressor acts: Iqbal et al. 2022"),
+        Scheme("workload2", WORKLOAD2, "rest, or mental arithmetic: Zyma et al. 2019"),
         Scheme("goemotions28", GOEMOTIONS28, "Demszky et al. 2020"),
         Scheme("va", (), "Russell 1980: valence and arousal in [-1, 1]"),
     )
@@ -89,6 +95,9 @@ _EKMAN8_TO_SENTIMENT3 = {
 
 #: The same emotions by other names; contempt was no choice of MELD's annotators, so nothing maps to it.
 _MELD7_TO_EKMAN8 = {c: {"happiness" if c == "joy" else c: 1.0} for c in MELD7}
+
+#: RAVDESS's calm is how its actors speak when nothing moves them; contempt was not among its emotions.
+_VOICE8_TO_EKMAN8 = {c: {"neutral" if c == "calm" else c: 1.0} for c in VOICE8}
 
 #: Demszky et al. 2020 publish the grouping of 27 labels into Ekman's six; pride, realization and the
 #: like stand where they put them. Contempt has no label of its own there, so nothing maps to it.
@@ -146,7 +155,11 @@ def mapping(source: str, target: str) -> SchemeMapping:
     if (source, target) == ("meld7", "ekman8"):
         loss = "contempt is never told by it"
         return SchemeMapping(source, target, _table(a, b, _MELD7_TO_EKMAN8), loss)
-    if (source, target) == ("meld7", "sentiment3"):
+    if (source, target) == ("voice8", "ekman8"):
+        return SchemeMapping(
+            source, target, _table(a, b, _VOICE8_TO_EKMAN8), "calm counts as neutral; contempt is never told by it"
+        )
+    if source in ("meld7", "voice8") and target == "sentiment3":
         through = mapping("ekman8", target)
         table = mapping(source, "ekman8").table @ through.table
         return SchemeMapping(source, target, table, through.loss)
@@ -154,7 +167,10 @@ def mapping(source: str, target: str) -> SchemeMapping:
         return SchemeMapping(
             source, target, np.zeros((len(a.classes), 0)), "classes are dropped, valence and arousal stay"
         )
-    pairs = (("ekman8", "sentiment3"), ("goemotions28", "ekman8"), ("meld7", "ekman8"), ("meld7", "sentiment3"))
+    pairs = (
+        ("ekman8", "sentiment3"), ("goemotions28", "ekman8"), ("meld7", "ekman8"), ("meld7", "sentiment3"),
+        ("voice8", "ekman8"), ("voice8", "sentiment3"),
+    )  # fmt: skip
     told = ", ".join(t for t in SCHEMES if t == source or (source, t) in pairs or t == "va")
     raise UsageError(f"no table maps {source} to {target}", where="--scheme", fix=f"From {source} there are: {told}.")
 

@@ -38,7 +38,10 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("grief", "grieving"), ("love", "loving"), ("optimism", "optimistic"), ("pride", "proud"),
     ("realization", "realisation"), ("relief", "relieved"),
     ("positive", "pos"), ("negative", "neg"),
-    ("stress", "stressed"), ("no stress", "no-stress", "not stressed", "unstressed"),
+    # Two states of a body; a scheme has either pair, and a table of measurements says 0 and 1.
+    ("stress", "task", "stressed", "load", "high", "mental arithmetic", "arithmetic", "counting", "1", "yes", "true"),
+    ("no stress", "rest", "no-stress", "not stressed", "unstressed", "none", "baseline", "resting", "relaxed", "low",
+     "background", "0", "no", "false"),
 )  # fmt: skip
 
 #: A scheme without the first is given the second: RAVDESS's calm is how its actors speak when nothing moves them.
