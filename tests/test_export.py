@@ -22,10 +22,11 @@ from moodal.core.errors import InputError, ModelError, UsageError  # noqa: E402
 from moodal.core.register import status  # noqa: E402
 from moodal.lab import recipes  # noqa: E402
 from moodal.lab.data import Dataset, Index, people  # noqa: E402
+from moodal.lab.data.contents import contents  # noqa: E402
 from moodal.lab.export import export  # noqa: E402
 from moodal.lab.export import graph as graphs  # noqa: E402
 from moodal.lab.train.folder import RunFolder  # noqa: E402
-from moodal.lab.train.run import register, train  # noqa: E402
+from moodal.lab.train.run import train  # noqa: E402
 from moodal.weights.run_bundle import BundleModel  # noqa: E402
 from planted import dialogues  # noqa: E402
 
@@ -98,7 +99,7 @@ def test_a_run_folder_tells_what_was_done(run) -> None:
     data, fold = made()
     assert len(run.training_clips()) == len(fold.train) + len(fold.validation)
     assert all(len(c) == 16 for c in run.training_clips())
-    assert not set(run.training_clips()) & set(register(data.take(fold.test).index))
+    assert not set(run.training_clips()) & set(contents(data.take(fold.test).index))
 
 
 def test_killed_and_started_again_the_folder_is_the_same(run, tmp_path) -> None:
@@ -149,13 +150,13 @@ def test_a_bundle_is_complete(run, bundle) -> None:
     assert json.dumps(dict(bundle.manifest))
     data, fold = made()
     part = data.take(fold.test[:1]).index, data.take(fold.train[:1]).index
-    told = [status(bundle, content=register(index)[0], data_set="synthetic") for index in part]
+    told = [status(bundle, content=contents(index)[0], data_set="synthetic") for index in part]
     assert told == ["held-out", "in-sample"]
 
 
 def test_an_example_comes_back_by_its_content_and_by_its_text() -> None:
     columns = {"clip": ["a", "b", "c"], "text": ["Oh,  Yeah?", "", ""], "content": ["0" * 16, "f" * 64, ""]}
-    told = register(Index.build("x", columns, {}))
+    told = contents(Index.build("x", columns, {}))
     assert content.of_text("oh, yeah?") in told
     assert "0" * 16 in told
     assert "f" * 16 in told

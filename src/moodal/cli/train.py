@@ -20,14 +20,19 @@ def train(
     out: Annotated[Path | None, typer.Option("--out", help="The run's folder (runs/NAME-LEARNER-SEED).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The scores as JSON on standard output.")] = False,
 ) -> None:
-    """Train a model on the first fold of a recipe; a killed run started again ends with the same numbers."""
+    """Train a model on the first fold of a recipe, or make an expert's bundle; a killed run started again ends with the
+    same numbers."""
     from moodal.cli import screen
     from moodal.core import registry
     from moodal.core.errors import MissingExtra, UsageError
     from moodal.lab import recipes
     from moodal.lab.bench.protocols import protocol
     from moodal.lab.bench.recipe import read
+    from moodal.lab.experts import recipe as experts
 
+    if name in experts.names() or "experts" in Path(name).parts:
+        _expert(name, seed, data, out, as_json, learner)
+        return
     recipe = recipes.load(name)
     models = registry.names("models")
     trained = [part.name for part in recipe.learner if part.use in models]
@@ -76,3 +81,54 @@ def train(
     )  # fmt: skip
     terminal.print(f"in {folder.path}", style="dim", soft_wrap=True)
     terminal.print(f"as a bundle: moodal export {folder.path} --out NAME.bundle", soft_wrap=True)
+
+
+def _expert(name: str, seed: int | None, data: Path | None, out: Path | None, as_json: bool, learner: str) -> None:
+    """An expert: its bundle is written into the run's folder, and its figures are printed."""
+    from dataclasses import replace
+
+    from rich.table import Table
+
+    from moodal.cli import screen
+    from moodal.core.errors import MissingExtra, UsageError
+    from moodal.lab.experts.make import make, table
+    from moodal.lab.experts.recipe import load
+
+    recipe = load(name)
+    if learner:
+        raise UsageError("experts have no learners to choose from", where="--learner", fix="Leave it out.")
+    if seed is not None:
+        recipe = replace(recipe, seed=seed)
+    target = out or Path("runs") / recipe.name
+    try:
+        with screen.steps(f"making {recipe.name}") as told:
+            bundles = make(recipe, target, root=data, progress=told)
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "torch", "lab", f"moodal train {recipe.name}") from error
+    if as_json:
+        rows = [{"bundle": str(b.path), "scores": b.manifest["scores"], "rivals": b.manifest["rivals"],
+                 "coverage": b.manifest["coverage"], "groups": b.manifest["groups"]} for b in bundles]  # fmt: skip
+        typer.echo(json.dumps(rows[0] if len(rows) == 1 else rows, ensure_ascii=False))
+        return
+    terminal = screen.console()
+    for bundle in bundles:
+        if "scores" not in bundle.manifest or bundle.manifest["kind"] == "encoder":
+            continue
+        shown = Table(box=None, padding=(0, 1), pad_edge=False)
+        for column in ("", "metric", "value", "95 % interval", "trivial", "reach", "n"):
+            shown.add_column(column, justify="left" if column in ("", "metric") else "right", no_wrap=bool(column))
+        for row in table(bundle):
+            low, high = row["interval"]
+            shown.add_row(
+                row["what"], row["metric"].replace("_", " "), f"{row['value']:.3f}", f"{low:.3f} to {high:.3f}",
+                f"{row['trivial']:.3f}", f"{row['reach']:.2f}" if "reach" in row else "", str(row["n"]),
+                style="dim" if row["rival"] else "",
+            )  # fmt: skip
+        terminal.print(f"{bundle.name} ({bundle.path.stat().st_size / 1e6:.1f} MB)", style="bold")
+        terminal.print(shown)
+        for protocol, part in bundle.manifest["coverage"].items():
+            for what, levels in (part["coverage"] if "ece" not in part else {"label sets": part["coverage"]}).items():
+                cells = ", ".join(f"{c['observed']:.3f} at {float(v):.2g}" for v, c in levels.items())
+                apart = f"; ECE {part['ece']:.3f}" if "ece" in part else ""
+                terminal.print(f"{protocol}, {what} cover {cells}{apart}", style="dim", soft_wrap=True)
+        terminal.print(f"in {bundle.path}", style="dim", soft_wrap=True)

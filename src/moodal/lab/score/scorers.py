@@ -3,7 +3,8 @@
 ::
 
     rows ──► Scorer.predict(rows, scheme) ──► Prediction: scores (n, C), withheld (n,)
-              │ text expert     one model call a text (a file is read or recognised first)
+              │ expert          its runner reads each row, and tells (`moodal.lab.score.experts`)
+              │ text model      one model call a text (a file is read or recognised first)
               │ fusion          moodal.analyze a file, the overall answer of whom it shows
               └ dialogue model  rows of one dialogue, in order of their turns, at once
 """
@@ -82,6 +83,10 @@ def open_scorer(bundle: Bundle, baseline: str | None = None) -> Scorer:
     inputs = [str(i) for i in bundle.manifest["inputs"]]
     if "dialogue" in inputs:
         return DialogueScorer(bundle)
+    if "runner" in bundle.manifest:
+        from .experts import ExpertScorer
+
+        return ExpertScorer(bundle, baseline)
     if bundle.manifest["kind"] == "fusion":
         return FusionScorer(bundle)
     if inputs == ["words.transcript"]:
@@ -105,6 +110,13 @@ def reached(native: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def collected(scores: Floats, **extra: npt.NDArray[Any]) -> Prediction:
+    """What was told of rows one by one; a row that holds NaN is withheld."""
+    withheld: npt.NDArray[np.bool_] = np.asarray(~np.isfinite(scores).all(axis=1))
+    filled = np.where(withheld[:, None], 1 / max(1, scores.shape[1]), scores)
+    return Prediction(filled, withheld, dict(extra))
+
+
 class _Rows:
     """Collects what is told of rows one by one."""
 
@@ -112,9 +124,7 @@ class _Rows:
         self.scores = np.full((n, width), np.nan)
 
     def prediction(self, **extra: npt.NDArray[Any]) -> Prediction:
-        withheld = ~np.isfinite(self.scores).all(axis=1)
-        scores = np.where(withheld[:, None], 1 / max(1, self.scores.shape[1]), self.scores)
-        return Prediction(scores, withheld, dict(extra))
+        return collected(self.scores, **extra)
 
 
 class TextScorer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import re
 import shutil
 import time
 from collections.abc import Callable
@@ -16,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from moodal.core import content
 from moodal.core.errors import UsageError
 from moodal.formats.files import json_text, write_text
+from moodal.lab.data.contents import contents
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.index import Index
 from moodal.lab.data.learner import Prediction
@@ -27,7 +26,7 @@ from moodal.lab.recipes import Recipe
 from .folder import SCHEMA, RunFolder, environment, git_state
 from .metrics import CHOOSERS, figures, interval
 
-__all__ = ["Fold", "register", "train"]
+__all__ = ["Fold", "train"]
 
 
 class Fold(Protocol):
@@ -121,7 +120,7 @@ def train(
         return RunFolder(out)
     fitted.save(out / "checkpoint.npz")
     write_text(out / "curves.csv", _curves(fitted.told["curves"]))
-    clips = register(parts["train"].index) + register(parts["validation"].index)
+    clips = contents(parts["train"].index) + contents(parts["validation"].index)
     write_text(out / "training_clips.txt", "".join(f"{c}\n" for c in sorted(set(clips))))
     predicted = {name: fitted.predict(parts[name].sealed()) for name in ("validation", "test")}
     write_text(out / "predictions.csv", _predictions(parts, predicted, recipe.label))
@@ -135,25 +134,6 @@ def train(
     RunFolder(out).write("scores.json", {"metric": recipe.metric, "unit": unit, "fit": told_fit, **scores})
     shutil.rmtree(out / "state", ignore_errors=True)
     return RunFolder.open(out)
-
-
-def register(index: Index) -> list[str]:
-    """What each example holds, as content hashes (`moodal.core.content`), each once, sorted.
-
-    An example may come back by its content or by its text alone, so both are kept; one that has neither is told by
-    its place in its recording.
-    """
-    hashes = set()
-    columns = ("content", "text", "recording", "start_s", "end_s", "clip")
-    for held, text, recording, start, end, clip in zip(*(index[c] for c in columns), strict=True):
-        if text:
-            hashes.add(content.of_text(text))
-        if held:
-            short = held[: content.HASH_LENGTH]
-            hashes.add(short if re.fullmatch(f"[0-9a-f]{{{content.HASH_LENGTH}}}", short) else content.of_text(held))
-        elif not text:
-            hashes.add(content.of_text(f"{index.name}|{recording or clip}|{start:g}|{end:g}"))
-    return sorted(hashes)
 
 
 def _data(data: Dataset, parts: dict[str, Dataset]) -> dict[str, Any]:

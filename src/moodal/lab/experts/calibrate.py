@@ -1,0 +1,181 @@
+"""Probabilities that mean what they say, and label sets that keep their promise for people nobody has seen.
+
+All of it is fitted on out-of-fold predictions. How well it does is measured in a second, outer loop: people are dealt
+into groups, temperature and thresholds are fitted on all but one group, and that one is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moodal.dsp.calibration import softmax, tempered, weighted_threshold
+from moodal.lab.bench.calibration import ece
+
+from .made import OutOfFold
+
+__all__ = ["GROUPS", "LEVELS", "checked", "fit", "half_widths", "pooled"]
+
+Array = npt.NDArray[Any]
+
+#: Coverages at which label sets and intervals are stored.
+LEVELS = (0.8, 0.9, 0.95)
+#: Groups that people are dealt into where coverage is measured.
+GROUPS = 10
+#: Temperatures between which one is looked for; the bound keeps a small part that is got right throughout from asking
+#: for no doubt at all.
+_COLDEST, _HOTTEST = 0.25, 20.0
+#: Strength of the pull of biases to 0, in examples of each class.
+_PULL = 5.0
+
+
+def pooled(parts: Sequence[OutOfFold]) -> tuple[Array, Array, Array, Array]:
+    """Logits, truth as shares ``(n, C)``, people and weights of several parts; each part counts the same in all."""
+    logits = np.concatenate([p.logits for p in parts]).astype(np.float64)
+    truth = np.concatenate([_shares(p) for p in parts])
+    subject = np.concatenate([np.char.add(f"{i}|", np.asarray(p.subject, str)) for i, p in enumerate(parts)])
+    weights = np.concatenate([np.full(len(p.logits), 1 / len(p.logits)) for p in parts])
+    return logits, truth, subject, weights * len(logits) / len(parts)
+
+
+def _shares(part: OutOfFold) -> Array:
+    if np.ndim(part.truth) == 2:
+        return np.asarray(part.truth, np.float64)
+    return np.eye(len(part.classes))[np.asarray(part.truth)]
+
+
+def fit(parts: Sequence[OutOfFold], *, bias: bool = False) -> dict[str, Any]:
+    """The manifest's ``calibration`` of parts of kind ``class`` or ``distribution``.
+
+    One temperature (with ``bias`` also one number a class, drawn to 0) of lowest log loss, and for each level of
+    `LEVELS` the probability from which a class belongs to the label set.
+    """
+    logits, truth, subject, weights = pooled(parts)
+    told = _fitted(logits, truth, weights, bias)
+    sets = _thresholds(logits, truth, weights, told)
+    return {
+        **told,
+        "label_sets": {"least": sets["0.9"], "levels": sets},
+        "n": len(logits),
+        "people": len(np.unique(subject)),
+        "fitted_on": "; ".join(p.protocol for p in parts),
+    }
+
+
+def _fitted(logits: Array, truth: Array, weights: Array, bias: bool) -> dict[str, Any]:
+    from scipy.optimize import minimize
+
+    classes = logits.shape[1]
+
+    def loss(x: Array) -> float:
+        z = logits / np.exp(x[0]) + (x[1:] if bias else 0.0)
+        z = z - z.max(axis=1, keepdims=True)
+        log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        return float(-(weights @ (truth * log_p).sum(axis=1)) + _PULL * (x[1:] ** 2).sum()) / len(logits)
+
+    bounds = [(np.log(_COLDEST), np.log(_HOTTEST))] + [(-3.0, 3.0)] * (classes if bias else 0)
+    found = minimize(loss, np.zeros(len(bounds)), method="L-BFGS-B", bounds=bounds)
+    told: dict[str, Any] = {
+        "kind": "vector" if bias else "temperature",
+        "temperature": round(float(np.exp(found.x[0])), 5),
+    }
+    if bias:
+        told["bias"] = [round(float(b), 5) for b in found.x[1:]]
+    return told
+
+
+def _thresholds(logits: Array, truth: Array, weights: Array, told: Mapping[str, Any]) -> dict[str, float]:
+    scores = tempered(logits, told)
+    own = scores[np.arange(len(scores)), truth.argmax(axis=1)]
+    return {str(level): round(weighted_threshold(own, weights, level), 6) for level in LEVELS}
+
+
+def checked(parts: Sequence[OutOfFold], *, bias: bool = False, seed: int = 0) -> dict[str, Any]:
+    """How label sets and probabilities do on people that neither the model nor the calibration has seen.
+
+    For each part: ``coverage`` by level (share of sets that hold the truth, its interval over people, the sets' mean
+    size), ``ece`` (ten bins of equal mass), and the same uncalibrated.
+    """
+    logits, truth, subject, weights = pooled(parts)
+    names = np.unique(subject)
+    rng = np.random.default_rng(seed)
+    dealt = dict(zip(names, rng.permutation(len(names)) % min(GROUPS, len(names)), strict=True))
+    group = np.array([dealt[s] for s in subject])
+    scores = np.zeros_like(logits)
+    least = np.zeros((len(LEVELS), len(logits)))
+    for g in np.unique(group):
+        rest, here = group != g, group == g
+        told = _fitted(logits[rest], truth[rest], weights[rest], bias)
+        scores[here] = tempered(logits[here], told)
+        for k, value in enumerate(_thresholds(logits[rest], truth[rest], weights[rest], told).values()):
+            least[k, here] = value
+    out, first = {}, 0
+    for part in parts:
+        rows = slice(first, first + len(part.logits))
+        first += len(part.logits)
+        out[part.protocol] = _part(part, scores[rows], least[:, rows], seed)
+    return out
+
+
+def _part(part: OutOfFold, scores: Array, least: Array, seed: int) -> dict[str, Any]:
+    best = _shares(part).argmax(axis=1)
+    rows = np.arange(len(best))
+    there = np.ones(len(best), bool) if part.withheld is None else ~part.withheld
+    occur = np.isin(np.arange(scores.shape[1]), best)
+    few = scores[:, occur] / scores[:, occur].sum(axis=1, keepdims=True)
+    place = np.cumsum(occur) - 1
+    plain = softmax(part.logits[:, occur])
+    coverage = {}
+    for k, level in enumerate(LEVELS):
+        sets = scores >= least[k][:, None]
+        sets[rows, scores.argmax(axis=1)] = True
+        held = sets[rows, best] & there
+        coverage[str(level)] = {
+            "observed": round(float(held.mean()), 4),
+            "interval": _interval(held, part.subject, seed),
+            "mean_set_size": round(float(sets.sum(axis=1).mean()), 3),
+        }
+    return {
+        "n": len(best),
+        "coverage": coverage,
+        "ece": round(ece(place[best], few, ~there), 4),
+        "ece_uncalibrated": round(ece(place[best], plain, ~there), 4),
+    }
+
+
+def _interval(held: Array, subject: Array, seed: int) -> list[float]:
+    """95 % interval of a share, people drawn with replacement."""
+    _, of = np.unique(np.asarray(subject, str), return_inverse=True)
+    hits, n = np.bincount(of, held.astype(float)), np.bincount(of)
+    drawn = np.random.default_rng([seed, 20_407]).multinomial(len(n), np.full(len(n), 1 / len(n)), size=1000)
+    values = (drawn @ hits) / (drawn @ n)
+    return [round(float(v), 4) for v in np.quantile(values, [0.025, 0.975])]
+
+
+def half_widths(part: OutOfFold, seed: int = 0) -> dict[str, Any]:
+    """Half-widths of the intervals of values, by dimension and level (split conformal on the absolute error), and the
+    coverage they have on documents that they were not fitted on."""
+    error = np.abs(np.asarray(part.truth, np.float64) - part.logits)
+    names, of = np.unique(np.asarray(part.subject, str), return_inverse=True)
+    group = (np.random.default_rng(seed).permutation(len(names)) % min(GROUPS, len(names)))[of]
+    widths: dict[str, dict[str, float]] = {}
+    coverage: dict[str, dict[str, Any]] = {}
+    for j, dimension in enumerate(part.classes):
+        # A threshold on 1 / (1 + error): the larger the error, the smaller the score.
+        score = 1 / (1 + error[:, j])
+        widths[dimension], coverage[dimension] = {}, {}
+        for level in LEVELS:
+            least = weighted_threshold(score, np.ones(len(score)), level)
+            widths[dimension][str(level)] = round(1 / max(least, 1e-9) - 1, 5)
+            held = np.zeros(len(score), bool)
+            for g in np.unique(group):
+                rest, here = group != g, group == g
+                held[here] = score[here] >= weighted_threshold(score[rest], np.ones(int(rest.sum())), level)
+            coverage[dimension][str(level)] = {
+                "observed": round(float(held.mean()), 4), "interval": _interval(held, part.subject, seed)
+            }  # fmt: skip
+    return {"half_width": widths, "coverage": coverage, "n": len(error), "people": len(names),
+            "fitted_on": part.protocol}  # fmt: skip

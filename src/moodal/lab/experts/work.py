@@ -1,0 +1,61 @@
+"""Where a maker works: what it has computed is kept, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moodal.core import registry
+from moodal.lab.data.cache import Cache, key_of
+from moodal.lab.data.dataset import Dataset
+
+__all__ = ["Work", "silent"]
+
+
+def silent(_text: str, _share: float) -> None:
+    """No progress is told."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The folder of one run and what the maker may ask of it.
+
+    ``key`` names the recipe with its settings: what was kept under another key is computed again. ``root`` is the
+    user's own copy of the data, by default where `MOODAL_DATA` says; ``cache`` is for features, which outlive a recipe.
+    """
+
+    folder: Path
+    key: str = ""
+    seed: int = 0
+    root: Path | None = None
+    progress: Callable[[str, float], None] = silent
+    cache: Cache = field(default_factory=Cache)
+
+    def data(self, name: str, **settings: Any) -> Dataset:
+        """A registered data set.
+
+        Raises
+        ------
+        InputError : it is not there, with how to get it.
+        """
+        data: Dataset = registry.load("sets", name).read(self.root, **settings)
+        return data
+
+    def kept(
+        self, name: str, compute: Callable[[], Mapping[str, npt.NDArray[Any]]], *told: object
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The arrays that ``compute`` gives, from the run's folder if it gave them before.
+
+        ``told`` is what else they depend on (a data set's fingerprint, settings that are not the recipe's).
+
+        Raises
+        ------
+        OutputError : the folder cannot be written.
+        """
+        kept = Cache(self.folder / "kept")
+        return kept.arrays(key_of(self.key, name, *told), lambda: {k: np.asarray(v) for k, v in compute().items()})
