@@ -84,7 +84,7 @@ def scored(
         ("sad", EKMAN8, "ekman8", "sadness", "synonym"),
         ("disgusted", EKMAN8, "ekman8", "disgust", "synonym"),
         ("calm", VOICE8, "", "calm", "same"),
-        ("calm", EKMAN8, "ekman8", "neutral", "nearest"),
+        ("calm", EKMAN8, "ekman8", "neutral", "scheme"),
         ("happy", SCHEMES["goemotions28"].classes, "goemotions28", "joy", "synonym"),
         ("gratitude", EKMAN8, "ekman8", "happiness", "scheme"),
         ("angry", SCHEMES["sentiment3"].classes, "sentiment3", "negative", "scheme"),
