@@ -59,7 +59,9 @@ KINDS: dict[str, dict[str, str]] = {
     "fusions": {
         "late-v0": "moodal.fuse.late",
     },
-    "experts": {},
+    "experts": {
+        "voice": "moodal.extract.voice.expert",
+    },
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",
         "stress-predict": "moodal.lab.data.sets.stress_predict",
