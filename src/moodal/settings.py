@@ -10,7 +10,7 @@ from typing import Any
 
 from moodal.core.clock import Span
 from moodal.core.errors import UsageError
-from moodal.core.expert import Expert, find_expert, sha256_of
+from moodal.core.expert import Chosen, Expert, choose, find_expert, sha256_of
 from moodal.core.recording import Recording
 from moodal.core.scheme import mapping
 from moodal.measure import MODALITIES, extractor_specs, track_spec
@@ -30,7 +30,7 @@ class Settings:
     recording's clock; ``asr_model`` is a folder with another faster-whisper model; ``language`` the
     code of what is spoken, where known; ``baseline`` a neutral stretch (start, end in s) of the body's signals;
     ``keep`` names tracks to store that are too large to be stored unasked; ``model`` a bundle (or the path of one) that
-    tells the emotion instead of what ships.
+    tells the emotion instead of the best of what is installed.
     """
 
     only: tuple[str, ...] = DEFAULT
@@ -74,8 +74,13 @@ class Settings:
 
     @property
     def expert(self) -> Expert | None:
-        """The bundle that was chosen, and who runs it; errors as `find_expert`."""
+        """The bundle that was chosen to tell alone, and who runs it; errors as `find_expert`."""
         return None if self.model is None else find_expert(self.model)
+
+    @property
+    def chosen(self) -> Chosen:
+        """What tells the emotion where no bundle tells it alone: the best of what is installed and allowed."""
+        return choose(None if self.expert is not None else self.model, commercial=self.commercial)
 
     def modalities(self, recording: Recording) -> tuple[str, ...]:
         """What is looked at in this recording: ``only``, or by default what it could have."""
@@ -101,18 +106,19 @@ class Settings:
     def sha256(self) -> str:
         """Hash of the settings in one fixed spelling; of a chosen bundle its content counts, not its name alone."""
         told = asdict(self)
-        if (expert := self.expert) is not None:
-            told["model"] = [sha256_of(b) for b in expert.bundles]
-        elif self.model is None:
-            del told["model"]
+        expert = self.expert
+        bundles = self.chosen.bundles if expert is None else expert.bundles
+        told["model"] = [sha256_of(b) for b in bundles]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @property
     def options(self) -> dict[str, Any]:
-        """What extractors are told."""
-        return {
+        """What extractors are told: ``experts`` names the bundles that they run, by role."""
+        told = {
             k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language", "model") and v is not None
         }
+        experts = self.chosen.experts if self.expert is None else {}
+        return {**told, "experts": dict(experts)} if experts else told
 
 
 def default_for(recording: Recording) -> tuple[str, ...]:

@@ -124,7 +124,8 @@ class Mood:
     def label_rule(self) -> Mapping[str, Any] | None:
         """How label sets of ekman8 are made, if by a calibrated rule: see `label_sets`."""
         fusion = self.provenance.get("fusion")
-        rule = fusion.get("label_sets") if isinstance(fusion, Mapping) else None
+        told = fusion if isinstance(fusion, Mapping) else {}
+        rule = told.get("label_sets") or (told.get("calibration") or {}).get("label_sets")
         return rule if isinstance(rule, Mapping) else None
 
     @property

@@ -6,7 +6,7 @@ different answer, declared as such, in which later tracks change no earlier cell
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
 
 from .body import AROUSAL, arousal
 from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
-from .late import FIELDS, TRACKS, Late, open_bundle
+from .late import DEFAULT, FIELDS, TRACKS, Late, open_fusion
 from .single import Single
 
 __all__ = ["STEP_S", "Facts", "cell_s", "conclude"]
@@ -44,8 +44,9 @@ class Facts:
 
     ``withheld`` names for each asked-for modality that was not measured its reason (``no_stream``,
     ``no_model``, ``not_asked``, ``unreadable``); ``span`` is the stretch that was analysed. ``merged`` says whose
-    evidence is that would belong to nobody seen: ``{"voice": "p1"}`` (`moodal people`). ``single`` passes one model's
-    answer through instead of fusing (`moodal.fuse.single`): ``modalities`` then has the one it is of.
+    evidence is that would belong to nobody seen: ``{"voice": "p1"}`` (`moodal people`). ``fusion`` names the bundle
+    that fuses; ``single`` passes one model's answer through instead (`moodal.fuse.single`): ``modalities`` then has the
+    one it is of.
     """
 
     recording: str
@@ -62,6 +63,7 @@ class Facts:
     merged: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Mapping[str, Any], ...] = ()
     baseline: Span | None = None  #: a neutral stretch that the user named
+    fusion: str = DEFAULT
     single: Mapping[str, Any] | None = None
 
 
@@ -72,7 +74,8 @@ def cell_s(streams: Sequence[Stream]) -> float:
 
 
 def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False, first_cell: int = 0) -> Mood:
-    """Fuse the tracks of one recording into its Mood with the bundle ``late-v0``, or pass one model's answer through.
+    """Fuse the tracks of one recording into its Mood with the bundle of ``facts.fusion``, or pass one model's answer
+    through.
 
     ``tracks`` may lack any of the fusion's inputs. For every subject and modality the covered cells
     and the gaps make up the whole duration. With ``causal`` a cell rests on what came before its end
@@ -81,9 +84,9 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     """
     for name in facts.schemes:
         mapping("ekman8", name)
-    late = Late(open_bundle())
+    late = open_fusion(facts.fusion)
     fusion = late if facts.single is None else Single(facts.single)
-    rule = None if facts.single is None else facts.single.get("label_sets")
+    rule = fusion.label_rule
     grid = Grid(1.0 if facts.still or facts.clock == "order" else cell_s(facts.streams), facts.duration_s, first_cell)
     people = _seen(tracks.get("face.quality"), facts, causal)
     owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
@@ -124,7 +127,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         blank = Cells(np.zeros((grid.n, 0)), np.zeros(grid.n), np.zeros(grid.n, bool))
         for modality in facts.modalities:
             gaps += _ledger(NOBODY, modality, blank, tracks, grid, facts)
-    basis = {d: _basis(subjects.values(), d) for d in ("valence", "arousal")}
+    basis = {d: _basis(subjects.values(), d, fusion.measured(d)) for d in ("valence", "arousal")}
     return Mood(
         recording=facts.recording,
         duration_s=facts.duration_s,
@@ -138,7 +141,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         modalities=facts.modalities,
         basis=basis,
         calibrated=fusion.calibrated,
-        models=facts.models if facts.single is not None else (late.bundle.as_model(), *facts.models),
+        models=_named(facts, late),
         provenance=provenance,
         still=facts.still,
         clock=facts.clock,
@@ -147,14 +150,25 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     )
 
 
+def _named(facts: Facts, late: Late) -> tuple[Mapping[str, Any], ...]:
+    """The models as told, the fusion first."""
+    if facts.single is not None or any(m.get("name") == late.bundle.name for m in facts.models):
+        return facts.models
+    return (late.bundle.as_model(), *facts.models)
+
+
 def _order(subject: str) -> tuple[bool, int, str]:
     number = subject[1:]
     return (not (subject.startswith("p") and number.isdigit()), int(number) if number.isdigit() else 0, subject)
 
 
-def _basis(subjects: Any, dimension: str) -> str:
-    told = any(np.isfinite(getattr(s, dimension)[:, 0]).any() for s in subjects)
-    return "mapped" if told else "none"
+def _basis(subjects: Iterable[SubjectMood], dimension: str, measured: frozenset[str]) -> str:
+    """``measured`` where all that was told rests on models that were checked on such labels."""
+    told = [s for s in subjects if np.isfinite(getattr(s, dimension)[:, 0]).any()]
+    if not told:
+        return "none"
+    used = {m for s in told for m, share in s.support.items() if (share > 0).any()}
+    return "measured" if used <= measured else "mapped"
 
 
 def _seen(quality: TrackSet | None, facts: Facts, causal: bool) -> dict[str, Timeline]:
@@ -286,10 +300,11 @@ def _wearer(
 
 
 def _fields(track: Track, fields: Sequence[str]) -> Track:
-    columns = [track.fields.index(f) for f in fields]
-    return Track(
-        track.spec, track.subject, track.times, track.values[:, columns], track.quality, track.gaps, track.ends
-    )
+    # A track that was measured before a field was told has it missing throughout.
+    blank = np.full(len(track), np.nan, np.float32)
+    known = {f: track.values[:, i] for i, f in enumerate(track.fields)}
+    values = np.stack([known.get(f, blank) for f in fields], axis=1)
+    return Track(track.spec, track.subject, track.times, values, track.quality, track.gaps, track.ends)
 
 
 def _ledger(
