@@ -23,7 +23,10 @@ from moodal.core.scheme import CIRCUMPLEX, scheme
 from .grid import Cells
 from .late import FIELDS, Late
 
-__all__ = ["LearntLate", "log_scores", "subset_name"]
+__all__ = ["LEAST", "LearntLate", "log_scores", "subset_name"]
+
+#: The least that one expert's word counts against a class: no expert is surer than one in a thousand.
+LEAST = 1e-3
 
 _CLASSES = scheme("ekman8").classes
 _PLACE = {d: np.array([CIRCUMPLEX[c][j] for c in _CLASSES]) for j, d in enumerate(("valence", "arousal"))}
@@ -34,14 +37,16 @@ def subset_name(modalities: Any) -> str:
     return "+".join(sorted(modalities))
 
 
-def log_scores(scores: FloatArray, unheard: float) -> FloatArray:
+def log_scores(scores: FloatArray, shares: FloatArray) -> FloatArray:
     """``(n, 8)`` probabilities of one expert as log scores in which no class is excluded.
 
-    A class that the expert never tells (its column is 0 throughout, or below ``unheard``) gets the share ``unheard``:
-    no evidence is not evidence against.
+    ``shares (8,)`` is above 0 for classes that the expert never tells: they get that share, and the others what is left
+    over, for no evidence is not evidence against. Nothing else is taken for less likely than `LEAST`.
     """
-    raised = np.maximum(np.asarray(scores, np.float64), unheard)
-    return np.asarray(np.log(raised / raised.sum(axis=1, keepdims=True)))
+    told = np.maximum(np.asarray(scores, np.float64), LEAST)
+    told = np.where(shares > 0, 0.0, told)
+    told = told / told.sum(axis=1, keepdims=True) * (1.0 - shares.sum())
+    return np.asarray(np.log(np.where(shares > 0, shares, told)))
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,9 @@ class LearntLate(Late):
         for m in names:
             values = np.asarray(evidence[m].values[:, : len(_CLASSES)], np.float64)
             there[m] = evidence[m].covered & np.isfinite(values).all(axis=1)
-            told = log_scores(np.where(there[m][:, None], values, 1.0), float(manifest["unheard"]))
+            never = manifest["never"].get(m, {})
+            shares = np.array([float(never.get(c, 0.0)) for c in _CLASSES])
+            told = log_scores(np.where(there[m][:, None], values, 1.0), shares)
             quality = evidence[m].quality[:, None]
             logs[m] = quality * told + (1 - quality) * log_prior
         which = sum((there[m].astype(np.int64) << i for i, m in enumerate(names)), start=np.zeros(n, np.int64))
