@@ -31,7 +31,8 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> LearntLate:
     manifest: dict[str, Any] = {
         "name": "late-toy", "version": "1", "kind": "fusion", "licence": "", "commercial": True, "data_terms": "",
         "inputs": [], "scheme": "ekman8", "calibration": {"label_sets": {"least": 0.2}}, "subsets": subsets,
-        "prior": dict.fromkeys(CLASSES, 1 / 8), "never": {"voice": {"contempt": 0.125}}, "measured": {"valence": ["words"]},
+        "prior": dict.fromkeys(CLASSES, 1 / 8), "never": {"voice": {"contempt": 0.125}},
+        "measured": {"valence": ["words"]},
         "support_weight": {"voice": 0.3, "body": 0.4}, "body_scale": {}, "smoothing_s": dict.fromkeys(FIELDS, 0.0),
         "half_width": {"valence": {"unknown": 0.9, "face": 0.4, "voice": 0.5, "words": 0.2},
                        "arousal": {"unknown": 0.9, "face": 0.6, "voice": 0.45, "words": 0.8, "body": 0.6}},
