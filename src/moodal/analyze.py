@@ -28,7 +28,7 @@ from moodal.formats.files import new_folder
 from moodal.formats.folder import folder_for, save, with_file
 from moodal.formats.tables import TrackReader, TrackWriter
 from moodal.formats.writer import EXPORTS
-from moodal.fuse import Facts, conclude
+from moodal.fuse import Facts, conclude, states
 from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
 from moodal.settings import Settings, default_for, settings_from
 
@@ -184,13 +184,26 @@ def _facts(
                 name: metadata.version(name) for name in ("numpy", "av", "onnxruntime", "ai-edge-litert", "pyarrow")
             },
             "models": models,
+            "label_rules": _label_rules(chosen, settings.schemes),
             "fusion": dict(registry.find_bundle(chosen.fusion).manifest) if expert is None else expert.fusion(),
         },
         warnings=tuple(spelt(line) for line in (*recording.warnings, *measured.warnings)),
         models=tuple(models),
         fusion=chosen.fusion,
+        label_rules=_label_rules(chosen, settings.schemes),
         single=None if expert is None else expert.fusion(),
     )
+
+
+def _label_rules(chosen: Chosen, schemes: Sequence[str]) -> dict[str, Any]:
+    """How label sets are made of schemes that an expert tells by itself."""
+    rules = {}
+    for name in schemes:
+        state = states.STATES.get(name)
+        if state is not None and state.role in chosen.experts:
+            told = registry.find_bundle(chosen.experts[state.role]).manifest["calibration"] or {}
+            rules[name] = told.get("label_sets")
+    return {name: rule for name, rule in rules.items() if rule}
 
 
 def _running(chosen: Chosen, only: Sequence[str]) -> tuple[Bundle, ...]:

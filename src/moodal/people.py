@@ -143,6 +143,7 @@ def facts_of(mood: Mood) -> Facts:
         baseline=Span(*given) if given else None,
         models=tuple(m for m in mood.models if m.get("name") != own),
         fusion=str(own) if own and single is None else DEFAULT,
+        label_rules=dict(mood.provenance.get("label_rules") or {}),
         single=single,
     )
 

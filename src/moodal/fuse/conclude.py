@@ -19,6 +19,7 @@ from moodal.core.scheme import mapping
 from moodal.core.stream import Stream
 from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
 
+from . import states
 from .body import AROUSAL, arousal
 from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
 from .late import DEFAULT, FIELDS, TRACKS, Late, open_fusion
@@ -34,6 +35,8 @@ BODY_STEP_S = 1.0
 BRIDGE_S = 2.0
 
 _REASONS = tuple(GAP_REASONS)
+#: Modalities that belong to whoever wears the sensors.
+_WORN = ("body", "brain")
 #: Why a modality that was measured says nothing where its track names no reason of its own.
 _DEFAULT_REASON = {"face": "no_face", "voice": "silence", "words": "no_words"}
 
@@ -64,6 +67,7 @@ class Facts:
     models: tuple[Mapping[str, Any], ...] = ()
     baseline: Span | None = None  #: a neutral stretch that the user named
     fusion: str = DEFAULT
+    label_rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: of schemes that are no emotions
     single: Mapping[str, Any] | None = None
 
 
@@ -83,10 +87,10 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     and a voice belongs to whom was in view at the time. ``first_cell`` leaves out the cells before it.
     """
     for name in facts.schemes:
-        mapping("ekman8", name)
+        states.check(name)
     late = open_fusion(facts.fusion)
     fusion = late if facts.single is None else Single(facts.single)
-    rule = fusion.label_rule
+    rules = {"ekman8": fusion.label_rule, **facts.label_rules}
     grid = Grid(1.0 if facts.still or facts.clock == "order" else cell_s(facts.streams), facts.duration_s, first_cell)
     people = _seen(tracks.get("face.quality"), facts, causal)
     owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
@@ -97,7 +101,12 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
             tracks = {**tracks, AROUSAL.name: body}
         if base is not None:
             provenance["baseline"] = {"start_s": base.span.start, "end_s": base.span.end, "how": base.how}
-    evidence = _evidence(tracks, grid, facts, fusion, owner, causal)
+    wearer = _worn(facts, tracks, grid, causal)
+    evidence = _evidence(tracks, grid, facts, fusion, owner, wearer, causal)
+
+    def worn(subject: str) -> npt.NDArray[np.bool_]:
+        return wearer.get(subject, np.zeros(grid.n, bool))
+
     if facts.single is not None:
         # Somebody who is seen and says nothing is a subject too, as where faces count.
         nothing = {m: on_grid(None, grid, len(FIELDS.get(m, ()))) for m in facts.modalities}
@@ -106,7 +115,11 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     for name in sorted(evidence, key=_order):
         cells = evidence.pop(name)
         fused = fusion.fuse(cells)
-        classes = {s: mapping("ekman8", s).apply(fused.classes) for s in facts.schemes}
+        classes = {
+            s: states.told(s, tracks, grid, worn(name), causal=causal) if s in states.STATES
+            else mapping("ekman8", s).apply(fused.classes)
+            for s in facts.schemes
+        }  # fmt: skip
         subjects[name] = SubjectMood(
             name,
             people.get(name, Timeline()),
@@ -114,7 +127,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
             fused.arousal,
             classes,
             {
-                s: label_sets(rows, rule if s == "ekman8" else None) if rows.shape[1] else np.zeros(rows.shape, bool)
+                s: label_sets(rows, rules.get(s)) if rows.shape[1] else np.zeros(rows.shape, bool)
                 for s, rows in classes.items()
             },
             fused.support,
@@ -140,7 +153,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         words=_words(tracks.get("words.transcript"), owner, facts.merged),
         modalities=facts.modalities,
         basis=basis,
-        calibrated=fusion.calibrated,
+        calibrated=_calibrated(facts.schemes[0], fusion, rules),
         models=_named(facts, late),
         provenance=provenance,
         still=facts.still,
@@ -148,6 +161,14 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         warnings=facts.warnings,
         tracks=stored,
     )
+
+
+def _calibrated(main: str, fusion: Late | Single, rules: Mapping[str, Any]) -> bool:
+    """Whether classes and label sets of the main scheme were checked on people: mapped ones were not, unless the
+    fusion has no label rule of its own and says that its scores are."""
+    if main in states.STATES:
+        return rules.get(main) is not None
+    return fusion.calibrated and (main == "ekman8" or fusion.label_rule is None)
 
 
 def _named(facts: Facts, late: Late) -> tuple[Mapping[str, Any], ...]:
@@ -228,6 +249,7 @@ def _evidence(
     facts: Facts,
     fusion: Late | Single,
     owner: Mapping[str, Timeline],
+    wearer: Mapping[str, npt.NDArray[np.bool_]],
     causal: bool,
 ) -> dict[str, dict[str, Cells]]:
     """For each subject and modality the cells that the fusion reads."""
@@ -247,10 +269,6 @@ def _evidence(
             faces = cells
         elif cells:
             shared[modality] = next(iter(cells.values()))
-    wearer: dict[str, npt.NDArray[np.bool_]] = {}
-    for name, cells_of in _wearer(facts, faces, tracks, grid, causal).items():
-        who = facts.merged.get(name, name)
-        wearer[who] = wearer.get(who, False) | cells_of
     names = {*faces, *owner, *wearer}
     heard = [
         m
@@ -269,23 +287,33 @@ def _evidence(
             if modality == "face":
                 row[modality] = faces.get(name, blank)
             else:
-                whose = wearer.get(name, np.zeros(grid.n, bool)) if modality == "body" else mine
+                whose = wearer.get(name, np.zeros(grid.n, bool)) if modality in _WORN else mine
                 row[modality] = shared.get(modality, blank).only(whose)
         result[name] = row
     return result
 
 
-def _wearer(
-    facts: Facts, faces: Mapping[str, Cells], tracks: Mapping[str, TrackSet], grid: Grid, causal: bool
-) -> dict[str, npt.NDArray[np.bool_]]:
+def _worn(facts: Facts, tracks: Mapping[str, TrackSet], grid: Grid, causal: bool) -> dict[str, npt.NDArray[np.bool_]]:
+    """`_wearer` with what somebody said of who is who."""
+    found: dict[str, npt.NDArray[np.bool_]] = {}
+    for name, cells_of in _wearer(facts, tracks, grid, causal).items():
+        who = facts.merged.get(name, name)
+        found[who] = found[who] | cells_of if who in found else cells_of
+    return found
+
+
+def _wearer(facts: Facts, tracks: Mapping[str, TrackSet], grid: Grid, causal: bool) -> dict[str, npt.NDArray[np.bool_]]:
     """Whose the body signals are, in which cells: the only person's that is ever in view, else those of ``body``.
 
     A band is not handed round: who leaves the picture keeps it. Causal: of those who have been seen so far.
     """
-    if "body" not in facts.modalities or facts.withheld.get("body") in ("no_stream", "not_asked"):
+    worn = [m for m in _WORN if m in facts.modalities and facts.withheld.get(m) not in ("no_stream", "not_asked")]
+    if not worn:
         return {}
     everywhere = np.ones(grid.n, bool)
     if not causal:
+        found = tracks.get(TRACKS["face"]) if "face" in facts.modalities else None
+        faces = found.subjects if found is not None else ()
         return {next(iter(faces)) if len(faces) == 1 else "body": everywhere}
     first = {}
     for name, seen in _seen(tracks.get("face.quality"), facts, causal).items():

@@ -15,11 +15,10 @@ from moodal.core.errors import UsageError
 from moodal.core.expert import Expert, choose, find_expert
 from moodal.core.extractor import Extractor, ExtractorSpec, MeasureContext
 from moodal.core.mood import Mood
-from moodal.core.scheme import mapping
 from moodal.core.scheme import scheme as scheme_of
 from moodal.core.stream import STREAM_KINDS, Chunk, PictureChunk, SignalChunk, SoundChunk, Stream, WordsChunk
 from moodal.core.track import NOBODY, Piece, TrackSet, TrackSpec
-from moodal.fuse import Facts, cell_s, conclude
+from moodal.fuse import Facts, cell_s, conclude, states
 from moodal.fuse.late import DEFAULT, TRACKS
 from moodal.measure import MODALITIES, extractor_specs
 
@@ -308,7 +307,7 @@ def stream(
         unknown = [x for x in name if x not in known]
         if unknown:
             raise UsageError(f"unknown {unknown[0]!r}", where=f"stream: {where}", fix=f"Known: {', '.join(known)}.")
-    mapping("ekman8", scheme)
+    states.check(scheme)
     expert = None if model is None else find_expert(str(model), "stream: model")
     if expert is not None:
         if expert.modality not in only:
