@@ -11,7 +11,7 @@ START, END = "<!-- experts: written by tools/make_docs.py from the bundles -->",
 ABOUT = (
     "Each figure is of people (documents, or pictures, where a set names no people) whom the model that told them had "
     "not seen; the command that makes the bundle from the data prints it again. Intervals are at 95 %, by bootstrap "
-    "over people. *Trivial* is what saying the same of everything gets, *simple* a plain baseline, *goal* what was aimed at."
+    "over people. *Trivial* is what saying the same of everything gets, *simple* a plain baseline, *goal* the aim."
 )
 
 
