@@ -93,11 +93,12 @@ def _thresholds(logits: Array, truth: Array, weights: Array, told: Mapping[str, 
     return {str(level): round(weighted_threshold(own, weights, level), 6) for level in LEVELS}
 
 
-def checked(parts: Sequence[OutOfFold], *, bias: bool = False, seed: int = 0) -> dict[str, Any]:
+def checked(parts: Sequence[OutOfFold], *, bias: bool = False, hot: bool = True, seed: int = 0) -> dict[str, Any]:
     """How label sets and probabilities do on people that neither the model nor the calibration has seen.
 
     For each part: ``coverage`` by level (share of sets that hold the truth, its interval over people, the sets' mean
-    size), ``ece`` (ten bins of equal mass), and the same uncalibrated.
+    size), ``ece`` (ten bins of equal mass), and the same uncalibrated. ``hot=False``: the log scores are calibrated as
+    they are, and only the thresholds are fitted.
     """
     logits, truth, subject, weights = pooled(parts)
     names = np.unique(subject)
@@ -108,7 +109,7 @@ def checked(parts: Sequence[OutOfFold], *, bias: bool = False, seed: int = 0) ->
     least = np.zeros((len(LEVELS), len(logits)))
     for g in np.unique(group):
         rest, here = group != g, group == g
-        told = _fitted(logits[rest], truth[rest], weights[rest], bias)
+        told = _fitted(logits[rest], truth[rest], weights[rest], bias) if hot else {"temperature": 1.0}
         scores[here] = tempered(logits[here], told)
         for k, value in enumerate(_thresholds(logits[rest], truth[rest], weights[rest], told).values()):
             least[k, here] = value

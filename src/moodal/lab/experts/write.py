@@ -31,6 +31,9 @@ def manifest_of(recipe: ExpertRecipe, made: Made) -> dict[str, Any]:
     if ranked and ranked[0].kind in ("class", "distribution"):
         fitted = {**calibrate.fit(ranked, bias=made.bias), **made.calibration}
         coverage = calibrate.checked(ranked, bias=made.bias, seed=recipe.seed)
+    elif made.calibrated:
+        counted = [made.parts[name] for name in made.calibrated]
+        coverage = calibrate.checked(counted, hot=False, seed=recipe.seed)
     elif ranked and ranked[0].kind == "continuous":
         told = calibrate.half_widths(ranked[0], recipe.seed)
         coverage = {ranked[0].protocol: {"coverage": told.pop("coverage")}}
