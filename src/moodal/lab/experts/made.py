@@ -64,9 +64,10 @@ class Made:
     ``parts`` are its predictions by name, the first the one that is quoted; ``calibrate_on`` names those that
     temperature and label sets are fitted on (``bias``: vector scaling), ``calibrated`` those whose log scores are
     calibrated as they are and whose coverage is only counted; ``calibration`` holds further fields of the maker's own.
-    ``rivals`` are simple baselines in the same folds. ``trained_on`` are the indexes of what the final model and its
-    calibration have seen; ``manifest`` are the fields that are the maker's (runner, inputs, scheme ...), ``about`` the
-    card's own paragraphs.
+    ``unseen_corpus`` has by name the parts whose answers calibrate, and answers to a corpus that neither the model nor
+    they have seen; ``rivals`` are simple baselines in the same folds. ``trained_on`` are the indexes of what the final
+    model and its calibration have seen; ``manifest`` are the fields that are the maker's (runner, inputs, scheme ...),
+    ``about`` the card's own paragraphs.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Made:
     calibrated: Sequence[str] = ()
     bias: bool = False
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    unseen_corpus: Mapping[str, tuple[Sequence[str], OutOfFold]] = field(default_factory=dict)
     rivals: Mapping[str, OutOfFold] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
     graphs: Mapping[str, bytes] = field(default_factory=dict)

@@ -38,6 +38,9 @@ def manifest_of(recipe: ExpertRecipe, made: Made) -> dict[str, Any]:
         told = calibrate.half_widths(ranked[0], recipe.seed)
         coverage = {ranked[0].protocol: {"coverage": told.pop("coverage")}}
         fitted = {**told, **made.calibration}
+    coverage = dict(coverage)
+    for name, (known, target) in made.unseen_corpus.items():
+        coverage[name] = calibrate.adapted([made.parts[k] for k in known], target, bias=made.bias, seed=recipe.seed)
     sets: dict[str, dict[str, Any]] = {}
     for index in made.trained_on:
         row = sets.setdefault(index.name, {"name": index.name, "n": 0, "licence": index.terms})
