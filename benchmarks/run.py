@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEERS = ROOT / ".venv" / "peers"
 #: Parts of the speed table, and parts that write a section of their own.
-PARTS = ("face", "analysis", "egemaps", "body", "day", "import", "jobs", "memory", "training")
+PARTS = ("face", "analysis", "experts", "egemaps", "body", "day", "import", "jobs", "memory", "training")
 SECTIONS = ("agreement", "arousal", "body-agreement")
 
 
@@ -151,6 +151,22 @@ def training(rounds: int, work: Path) -> list[tuple[str, str, str]]:
     rows.append(
         ("`moodal bench ravdess-av`, run again: speed over the first time (features known)", spread(again), "≥ 20")
     )
+    return rows
+
+
+def experts(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    """What each trained expert that is installed costs, in one thread."""
+    rows = []
+    for name, what, goal in (
+        ("voice", "expert `voice` on acted clips, decoding included: × real time", "–"),
+        ("words", "expert `words`: ms a sentence, 95th percentile", "≤ 2"),
+        ("face", "expert `face` on whole pictures, detection included: ms a picture, median", "–"),
+        ("stress", "expert `stress` on a wristband's folder, reading included: × real time", "–"),
+        ("workload", "expert `workload` on EEG and ECG, reading included: × real time", "–"),
+    ):
+        found = [measure("measure_experts.py", name) for _ in range(min(rounds, 3))]
+        key = "real_time" if "real_time" in found[0] else "ms_p95" if name == "words" else "ms_median"
+        rows.append((what, spread([f[key] for f in found]), goal))
     return rows
 
 
@@ -287,6 +303,7 @@ def main() -> None:
     runners = {
         "face": face,
         "analysis": analysis,
+        "experts": experts,
         "egemaps": egemaps,
         "body": body,
         "day": day,
