@@ -28,7 +28,7 @@ from moodal.formats.files import new_folder
 from moodal.formats.folder import folder_for, save, with_file
 from moodal.formats.tables import TrackReader, TrackWriter
 from moodal.formats.writer import EXPORTS
-from moodal.fuse import Facts, conclude, states
+from moodal.fuse import Facts, conclude, drift, states
 from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
 from moodal.settings import Settings, default_for, settings_from
 
@@ -94,8 +94,10 @@ def analyze_into(
         there = Path(os.path.relpath(recording.path, folder)) if recording.path.is_file() else None
         if there is not None and spelt(str(there)) != str(there):
             there = None  # a page cannot name it; it asks for the file instead
-        provenance = with_file({**mood.provenance, **(noted or {})}, there)
-        mood = replace(mood, warnings=(*mood.warnings, *_nothing_told(mood)), provenance=provenance)
+        shares = drift.drift(mood)
+        provenance = with_file({**mood.provenance, "drift": shares, **(noted or {})}, there)
+        told = (*mood.warnings, *_nothing_told(mood), *drift.warnings(mood, shares))
+        mood = replace(mood, warnings=told, provenance=provenance)
         save(mood, work)
         page.write(mood, work, media=there)
         if write:

@@ -39,6 +39,10 @@ def manifest_of(recipe: ExpertRecipe, made: Made) -> dict[str, Any]:
         coverage = {ranked[0].protocol: {"coverage": told.pop("coverage")}}
         fitted = {**told, **made.calibration}
     coverage = dict(coverage)
+    first: Mapping[str, Any] = next(iter(coverage.values()), {})
+    if fitted is not None and first.get("coverage", {}).get("0.9"):
+        # What a page says of the label sets.
+        fitted = {"level": 0.9, "observed": first["coverage"]["0.9"]["observed"], **fitted}
     for name, (known, target) in made.unseen_corpus.items():
         coverage[name] = calibrate.adapted([made.parts[k] for k in known], target, bias=made.bias, seed=recipe.seed)
     sets: dict[str, dict[str, Any]] = {}

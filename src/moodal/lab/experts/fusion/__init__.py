@@ -104,6 +104,7 @@ def make(settings: Settings, work: Work) -> Made:
     }
     calibration = {
         "kind": "weights of each subset, by log loss",
+        "on": "acted trials whose faces another program had measured; on films it was not checked",
         "label_sets": {"least": least["0.9"], "level": 0.9, "levels": least},
         "by_subset": learnt.least,
         "fitted_on": learnt.parts[_PAIR].protocol,
