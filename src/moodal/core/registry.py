@@ -59,7 +59,9 @@ KINDS: dict[str, dict[str, str]] = {
     "fusions": {
         "late-v0": "moodal.fuse.late",
     },
-    "experts": {},
+    "experts": {
+        "face": "moodal.extract.face.expert",
+    },
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",
         "stress-predict": "moodal.lab.data.sets.stress_predict",
