@@ -45,16 +45,17 @@ Floats = npt.NDArray[np.float64]
 class Settings:
     """What the recipe may say.
 
-    ``width`` is the channels of the first convolution, ``first`` and ``second`` are epochs of the two nets, ``taught`` the share of the first one's answers in what the
-    second learns. ``shift`` is the share of the log ratio of natural to training class shares that is added to log
-    scores. ``components`` of the state are whitened for the distance from training, of which ``held`` (a share) of
-    validation pictures lie within the limit. ``rows`` bounds both parts (0: all), for tests; ``checks`` runs what is
-    measured beside the scores.
+    ``width`` is the channels of the first convolution, ``first`` and ``second`` are epochs of the two nets, of
+    which the second goes on from where the first ended at the learning rate ``rate``, ``taught`` the share of the first one's answers in what the second learns. ``shift`` is the share of the log ratio of natural
+    to training class shares that is added to log scores. ``components`` of the state are whitened for the distance from
+    training, of which ``held`` (a share) of validation pictures lie within the limit. ``rows`` bounds both parts (0:
+    all), for tests; ``checks`` runs what is measured beside the scores.
     """
 
     width: int = 16
     first: int = 60
-    second: int = 60
+    second: int = 25
+    rate: float = 1e-3
     taught: float = 0.6
     shift: float = 0.5
     components: int = 24
@@ -103,8 +104,8 @@ def make(settings: Settings, work: Work) -> Made:
             "natural": [round(float(v), 5) for v in natural],
             "trained": [round(float(v), 5) for v in trained],
             "added": [round(float(v), 5) for v in added],
-            "about": "added to log-probabilities before calibration: this share of the log ratio of the class shares of "
-            "FER+ validation, which was drawn at random, to those of the training part, which is more even",
+            "about": "added to log-probabilities before calibration: this share of the log ratio of the class shares "
+            "of FER+ validation, which was drawn at random, to those of the training part, which is more even",
         },
     }  # fmt: skip
     chain = work.kept("chain", lambda: face_chain.through(held.pictures, partial(work.progress, "through the chain")))
@@ -134,7 +135,8 @@ _ABOUT = """
 What a face shows, as ten people would name it: eight classes from a grey picture of 48 x 48 pixels. Two small nets of
 one shape look at the face, one at the picture as it is and one at its mirror image, and their shares are averaged. The
 first learnt from the votes as distributions and, beside them, to tell where the points of the face lie and how it moves
-(as the mesh of the analysis says it); the second also from what the first says of the same spoilt pictures.
+(as the mesh of the analysis says it); the second went on from there and learnt also from what the first says of the
+same spoilt pictures.
 
 FER+ names no people, so one person may stand in both parts, and intervals are over pictures. The validation part was
 not used to choose epochs or weights; the prior shift, the temperature, label sets and the weight of the blendshape rule
@@ -162,10 +164,12 @@ def _nets(train: _Part, settings: Settings, work: Work) -> list[FaceNet]:
     )  # fmt: skip
     channels = tuple(settings.width * 2**k for k in range(4))
     one = Plan(channels=channels, epochs=settings.first)
-    two = Plan(channels=channels, epochs=settings.second, taught=settings.taught)
+    two = Plan(
+        channels=channels, epochs=settings.second, lr=settings.rate, taught=settings.taught, sizes=(48, 48, 48)
+    )  # fmt: skip
     first = _trained("net one", one, lambda told: fit(faces, one, work.seed, progress=told), work)
     second = _trained(
-        "net two", two, lambda told: fit(faces, two, work.seed + 1, teachers=[first], progress=told), work
+        "net two", two, lambda told: fit(faces, two, work.seed + 1, start=first, teachers=[first], progress=told), work
     )  # fmt: skip
     return [first, second]
 

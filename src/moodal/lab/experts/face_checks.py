@@ -29,6 +29,7 @@ class Told:
         self.least = float(calibration["label_sets"]["least"])
 
     def __call__(self, log_p: Floats, away: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Scores ``(n, 8)`` and which of them are withheld ``(n,)``."""
         return np.asarray(tempered(log_p + self.shift, self.calibration)), away > self.most
 
 

@@ -80,10 +80,12 @@ def fit(
     plan: Plan,
     seed: int,
     *,
+    start: FaceNet | None = None,
     teachers: Sequence[FaceNet] = (),
     progress: Callable[[int, float], None] | None = None,
 ) -> FaceNet:
-    """The running mean of the weights after the last epoch: nothing is chosen on the way.
+    """The running mean of the weights after the last epoch: nothing is chosen on the way. It begins at the weights of
+    ``start``, where that is given.
 
     AdamW, warm-up over 300 steps, then a cosine; products are bfloat16. Teachers see the same spoilt pictures as the
     net. In the last 7 % of the epochs nothing is covered or blended and pictures are spoilt half as much.
@@ -94,6 +96,8 @@ def fit(
     mean, deviation = faces.shapes.mean(0), faces.shapes.std(0) + 0.02
     shapes = ((faces.shapes - mean) / deviation).clamp(-4, 4)
     net = net_of(plan, faces.votes.shape[1])
+    if start is not None:
+        net.load_state_dict(start.state_dict())
     kept = copy.deepcopy(net).eval()
     groups = [
         {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": plan.decay},
