@@ -155,9 +155,15 @@ def test_a_damaged_bundle_says_so_in_one_line(bundle: Bundle, tmp_path: Path) ->
 def test_the_net_looks_ten_times_a_second_and_holds_what_it_saw(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scorer, rule, looks = FaceScorer(bundle), np.full(8, 1 / 8), []
-    look = scorer._net.__class__.__call__
-    monkeypatch.setattr(ExpressionNet, "__call__", lambda self, face: (looks.append(1), look(self, face))[1])
+    scorer, rule = FaceScorer(bundle), np.full(8, 1 / 8)
+    looks: list[float] = []
+    look = ExpressionNet.__call__
+
+    def counted(net: ExpressionNet, face: np.ndarray) -> tuple[np.ndarray, float]:
+        looks.append(1.0)
+        return look(net, face)
+
+    monkeypatch.setattr(ExpressionNet, "__call__", counted)
     one = seen()
     first = scorer("p1", 0.0, one, rule)
     assert first.sum() == pytest.approx(1)

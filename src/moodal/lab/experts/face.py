@@ -45,11 +45,12 @@ Floats = npt.NDArray[np.float64]
 class Settings:
     """What the recipe may say.
 
-    ``width`` is the channels of the first convolution, ``first`` and ``second`` are epochs of the two nets, of
-    which the second goes on from where the first ended at the learning rate ``rate``, ``taught`` the share of the first one's answers in what the second learns. ``shift`` is the share of the log ratio of natural
-    to training class shares that is added to log scores. ``components`` of the state are whitened for the distance from
-    training, of which ``held`` (a share) of validation pictures lie within the limit. ``rows`` bounds both parts (0:
-    all), for tests; ``checks`` runs what is measured beside the scores.
+    ``width`` is the channels of the first convolution, ``first`` and ``second`` are epochs of the two nets, of which
+    the second goes on from where the first ended at the learning rate ``rate``, ``taught`` the share of the first one's
+    answers in what the second learns. ``shift`` is the share of the log ratio of natural to training class shares that
+    is added to log scores. ``components`` of the state are whitened for the distance from training, of which ``held``
+    (a share) of validation pictures lie within the limit. ``rows`` bounds both parts (0: all), for tests; ``checks``
+    runs what is measured beside the scores.
     """
 
     width: int = 16

@@ -73,5 +73,4 @@ def stand_in(work: Work, *, strength: float = 0.1) -> StandIn:
         model.fit(measures[rest], truth[rest])
         log_p[np.ix_(fold.test, model.classes_)] = model.predict_log_proba(measures[fold.test])
         folds[fold.test] = k
-    columns = ("trial", "audio_clip", "subject", "sex")
-    return StandIn(log_p, truth, *(index[c] for c in columns), fold=folds)
+    return StandIn(log_p, truth, index["trial"], index["audio_clip"], index["subject"], index["sex"], folds)
