@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moodal.core.scheme import EKMAN8, VOICE8, mapping
+from moodal.core.errors import UsageError
+from moodal.core.scheme import EKMAN8, mapping
 from moodal.dsp.calibration import tempered
 from moodal.fuse.learnt import log_scores
-from moodal.lab.bench.protocols import protocol
 from moodal.lab.data.index import Index
 from moodal.lab.data.spec import data_home
 from moodal.lab.experts import calibrate
 from moodal.lab.experts.made import Made, OutOfFold
+from moodal.lab.experts.standin import stand_in
 from moodal.lab.experts.work import Work
 
 from .pairs import Pool
@@ -26,9 +27,6 @@ __all__ = ["Pooled", "Trials", "Votes", "crema", "faces", "sentences", "smoothin
 Array = npt.NDArray[Any]
 
 _C = len(EKMAN8)
-#: Classes of ekman8 by the names that acted speech has for them; calm is how actors speak when nothing moves them.
-_ACTED = {"happy": "happiness", "sad": "sadness", "angry": "anger", "fearful": "fear", "surprised": "surprise",
-          "calm": "neutral"}  # fmt: skip
 #: Votes of a rater are doubled by this many spread over all classes, so that no class is excluded by ten people.
 _SPREAD = 0.5
 
@@ -64,11 +62,6 @@ class Votes:
     index: Index
 
 
-def _ekman(names: tuple[str, ...], values: Array) -> Array:
-    place = [EKMAN8.index(_ACTED.get(n, n)) for n in names]
-    return np.asarray(place, np.int64)[values]
-
-
 def _fitted(made: Made) -> dict[str, Any]:
     return calibrate.fit([made.parts[p] for p in made.calibrate_on], bias=made.bias)
 
@@ -78,49 +71,35 @@ def _ravdess(made: Made) -> OutOfFold:
     return next(p for name, p in made.parts.items() if "RAVDESS" in name and "baseline" not in name)
 
 
-def _heard(made: Made, part: OutOfFold, contempt: float) -> Array:
-    """A voice's calibrated log scores in ekman8; of contempt it knows nothing."""
-    scores = tempered(part.logits, _fitted(made))
+def _in_ekman8(scores: Array, contempt: float) -> Array:
+    """Log scores in ekman8 of probabilities in voice8, which knows nothing of contempt."""
     shares = np.where(np.array(EKMAN8) == "contempt", contempt, 0.0)
     return log_scores(mapping("voice8", "ekman8").apply(scores), shares)
+
+
+def _heard(made: Made, part: OutOfFold, contempt: float) -> Array:
+    """A voice's calibrated log scores in ekman8."""
+    return _in_ekman8(tempered(part.logits, _fitted(made)), contempt)
 
 
 def trials(work: Work, contempt: float) -> Trials:
     """RAVDESS's 300 trials that have measures of the face, with the voice of the same trial."""
     made = work.made("voice")
     part = _ravdess(made)
-    assert part.clip is not None
-    data = work.data("ravdess", part="av")
-    clips = data.index["audio_clip"]
+    if part.clip is None:
+        raise UsageError("does not name its clips, so that no face can be put beside a voice", where=part.protocol)
+    seen = stand_in(work)
+    head = seen.part()
+    # Calibrated as the face itself is: what is learnt is how far to trust two calibrated answers at once.
+    faces = _in_ekman8(tempered(head.logits, calibrate.fit([head])), contempt)
     place = {c: i for i, c in enumerate(part.clip.tolist())}
-    rows = np.array([place[c] for c in clips.tolist()])
-    emotion = data.index.label("emotion")
-    truth = _ekman(emotion.names, np.asarray(emotion.values))
-    said = np.array([EKMAN8.index("neutral" if VOICE8[c] == "calm" else VOICE8[c]) for c in part.truth[rows]])
-    assert (said == truth).all()
-    faces = work.kept("stand-in faces", lambda: {"logs": _stand_in(data, truth, work.seed)}, data.fingerprint())["logs"]
+    rows = np.array([place[c] for c in seen.audio_clip.tolist()])
+    truth = mapping("voice8", "ekman8").table[seen.truth].argmax(axis=1)
+    index = work.data("ravdess", part="av").index
     return Trials(
-        {"face": faces, "voice": _heard(made, part, contempt)[rows]}, truth, data.index["subject"], data.index,
-        "RAVDESS trials that were heard and seen, voice and face each left out by actor",
+        {"face": faces, "voice": _heard(made, part, contempt)[rows]}, truth, seen.subject, index,
+        "RAVDESS trials heard and seen, each modality left out by actor",
     )  # fmt: skip
-
-
-def _stand_in(data: Any, truth: Array, seed: int) -> Array:
-    """A face head on the trials' face measures: logistic regression, left out by actor and calibrated, log scores."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    x = data.features["face"].values
-    scores = np.full((len(truth), _C), 1e-3)
-    for fold in protocol("group-kfold", k=5, seed=seed).split(data):
-        seen = np.concatenate([fold.train, fold.validation])
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=2000))
-        model.fit(np.nan_to_num(x[seen]), truth[seen])
-        scores[np.ix_(fold.test, model.classes_)] = model.predict_proba(np.nan_to_num(x[fold.test]))
-    part = OutOfFold(np.log(scores), truth, data.index["subject"], EKMAN8, "uar", "stand-in")
-    shares = np.where(np.array(EKMAN8) == "contempt", 0.02, 0.0)
-    return log_scores(tempered(part.logits, calibrate.fit([part])), shares)
 
 
 def voices(work: Work, contempt: float) -> Pooled:
