@@ -132,11 +132,9 @@ class Settings:
     @property
     def options(self) -> dict[str, Any]:
         """What extractors are told: ``experts`` names the bundles that they run, by role."""
-        told = {
-            k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language", "model") and v is not None
-        }
-        experts = self.chosen.experts if self.expert is None else {}
-        return {**told, "experts": dict(experts)} if experts else told
+        told = {k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language") and v is not None}
+        expert = self.expert
+        return {**told, **({"experts": dict(self.chosen.experts)} if expert is None else expert.options)}
 
 
 def default_for(recording: Recording) -> tuple[str, ...]:

@@ -84,6 +84,12 @@ class Expert:
     extractor: str
     modality: str
     encoders: Mapping[str, Bundle]
+    role: str = ""  #: the part it plays where it has a runner of its own (`ROLES`)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What extractors are told so that they run it."""
+        return {"experts": {self.role: str(self.bundle.path)}} if self.role else {"model": str(self.bundle.path)}
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:
@@ -136,6 +142,8 @@ def expert_of(bundle: Bundle, where: str = "") -> Expert:
     ModelError : nothing here gives what it reads, or an encoder is missing or another one.
     """
     told = bundle.manifest
+    if "runner" in told:
+        return _with_runner(bundle, where)
     inputs = {str(i) for i in told["inputs"]}
     specs = [registry.load("extractors", n).SPEC for n in registry.names("extractors")]
     taker = next((s for s in specs if inputs & set(s.takes)), None)
@@ -146,6 +154,25 @@ def expert_of(bundle: Bundle, where: str = "") -> Expert:
         )
     encoders = {m: _encoder(bundle, row) for m, row in told.get("encoders", {}).items()}
     return Expert(bundle, taker.name, taker.modality, encoders)
+
+
+def _with_runner(bundle: Bundle, where: str) -> Expert:
+    """A trained expert: its extractor is the one of the room that its runner lives in."""
+    name = bundle.name if bundle.name in ROLES else str(bundle.manifest.get("role", ""))
+    runner = str(bundle.manifest["runner"])
+    modality = registry.module_of("experts", runner).split(".")[2] if runner in registry.names("experts") else ""
+    if name not in ROLES or not modality:
+        raise ModelError(f"{bundle.name} plays no part in analyze", where=where, fix=f"Known: {', '.join(ROLES)}.")
+    if modality not in ("face", "voice", "words") or name == "words-vad":
+        told = bundle.manifest["scheme"] or "valence, arousal and dominance"
+        raise ModelError(
+            f"{bundle.name} tells no emotion by itself ({told})", where=where,
+            fix=f"Leave --model out, and ask for --scheme {told}." if bundle.manifest["scheme"] else "Leave it out.",
+        )  # fmt: skip
+    specs = [registry.load("extractors", n).SPEC for n in registry.names("extractors")]
+    taker = next(s for s in specs if s.modality == modality)
+    encoders = {m: _encoder(bundle, row) for m, row in bundle.manifest.get("encoders", {}).items()}
+    return Expert(bundle, taker.name, modality, encoders, name)
 
 
 def _encoder(bundle: Bundle, row: Mapping[str, Any]) -> Bundle:

@@ -314,7 +314,7 @@ def stream(
             raise UsageError(
                 f"{expert.bundle.name} reads {expert.modality}", where="stream: only", fix=f"Add {expert.modality}."
             )
-        options["model"] = str(model)
+        options |= expert.options
         return Live(streams, only, scheme, options, expert)
     chosen = choose(None if model is None else str(model))
     return Live(streams, only, scheme, {**options, "experts": dict(chosen.experts)}, fusion=chosen.fusion)
