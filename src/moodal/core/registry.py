@@ -45,6 +45,7 @@ KINDS: dict[str, dict[str, str]] = {
         "emg": "moodal.extract.body.emg",
         "temp": "moodal.extract.body.temp",
         "acc": "moodal.extract.body.acc",
+        "brain": "moodal.extract.brain",
     },
     "writers": {
         "csv": "moodal.formats.csv",
@@ -59,7 +60,10 @@ KINDS: dict[str, dict[str, str]] = {
     "fusions": {
         "late-v0": "moodal.fuse.late",
     },
-    "experts": {},
+    "experts": {
+        "eeg_ecg": "moodal.extract.brain.expert",
+        "wristband": "moodal.extract.body.expert",
+    },
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",
         "stress-predict": "moodal.lab.data.sets.stress_predict",
