@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from moodal import __version__, media, weights
+from moodal import __version__, derive, media, weights
 from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.clock import Span
@@ -67,13 +67,14 @@ def analyze_into(
     only = settings.modalities(recording)
     specs = {t.name: t for s in extractor_specs().values() if s.modality in only for t in s.tracks}
     specs = {name: t for name, t in specs.items() if t.keep or name in settings.keep}
+    beside = derive.specs(settings, recording)
     expert = settings.expert
     if settings.commercial:
         used = [m for s in extractor_specs().values() if s.modality in only for m in s.models]
         _require_commercial(used, settings.chosen.bundles if expert is None else expert.bundles)
     with new_folder(folder) as work:
         began = time.perf_counter()
-        sink = TrackWriter(work / "tracks", specs)
+        sink = TrackWriter(work / "tracks", {**specs, **beside})
         measured = measure(
             recording,
             sink,
@@ -83,6 +84,9 @@ def analyze_into(
             options=settings.options,
             progress=progress,
         )
+        for tracks_beside in derive.derived(settings, recording, span, measured.warnings):
+            for piece in derive.pieces(tracks_beside):
+                sink.add(piece)
         if measured.failed and set(measured.withheld) == set(only) and "no_model" in measured.withheld.values():
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])
