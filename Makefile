@@ -77,4 +77,7 @@ $(VENV)/.lab: $(VENV)/bin/python pyproject.toml research/pyproject.toml constrai
 $(VENV)/peers/.ready: $(VENV)/bin/python
 	$(BIN)/python -m venv $(VENV)/peers
 	$(VENV)/peers/bin/python -m pip install --quiet mediapipe==0.10.21 opensmile==2.6.0 'pyarrow<20'
+	$(BIN)/python -m venv $(VENV)/mmsa
+	$(VENV)/mmsa/bin/python -m pip install --quiet torch==2.13.0 'transformers<6' easydict 'pandas<3' scikit-learn tqdm nvidia-ml-py3
+	$(VENV)/mmsa/bin/python -m pip install --quiet --no-deps MMSA==2.2.1
 	@touch $@

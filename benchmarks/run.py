@@ -27,8 +27,9 @@ import results
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEERS = ROOT / ".venv" / "peers"
+MMSA = ROOT / ".venv" / "mmsa" / "bin" / "python"
 #: Parts of the speed table, and parts that write a section of their own.
-PARTS = ("face", "analysis", "egemaps", "body", "day", "import", "jobs", "memory", "training")
+PARTS = ("face", "analysis", "experts", "egemaps", "body", "day", "import", "jobs", "memory", "training")
 SECTIONS = ("agreement", "arousal", "body-agreement")
 
 
@@ -142,6 +143,13 @@ def training(rounds: int, work: Path) -> list[tuple[str, str, str]]:
         )
         row = f"training of {what}, one thread: clips a second over a plain PyTorch loop with the same module and data"
         rows.append((row, spread(values), "≥ 1"))
+    values = ratios(
+        lambda: measure("measure_mmsa.py", "ours")["seconds"],
+        lambda: measure("measure_mmsa.py", "mmsa", python=MMSA)["seconds"],
+        rounds,
+    )
+    what = "training of cross-attention with MMSA's sizes for MOSI, one thread: clips a second over MMSA 2.2.1's MulT"
+    rows.append((what, spread(values), "≥ 1"))
     again = []
     for _ in range(rounds):
         cold, warm = (
@@ -151,6 +159,22 @@ def training(rounds: int, work: Path) -> list[tuple[str, str, str]]:
     rows.append(
         ("`moodal bench ravdess-av`, run again: speed over the first time (features known)", spread(again), "≥ 20")
     )
+    return rows
+
+
+def experts(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    """What each trained expert that is installed costs, in one thread."""
+    rows = []
+    for name, what, goal in (
+        ("voice", "expert `voice` on acted clips, decoding included: × real time", "–"),
+        ("words", "expert `words`: ms a sentence, 95th percentile", "≤ 2"),
+        ("face", "expert `face` on whole pictures, detection included: ms a picture, median", "–"),
+        ("stress", "expert `stress` on a wristband's folder, reading included: × real time", "–"),
+        ("workload", "expert `workload` on EEG and ECG, reading included: × real time", "–"),
+    ):
+        found = [measure("measure_experts.py", name) for _ in range(min(rounds, 3))]
+        key = "real_time" if "real_time" in found[0] else "ms_p95" if name == "words" else "ms_median"
+        rows.append((what, spread([f[key] for f in found]), goal))
     return rows
 
 
@@ -287,6 +311,7 @@ def main() -> None:
     runners = {
         "face": face,
         "analysis": analysis,
+        "experts": experts,
         "egemaps": egemaps,
         "body": body,
         "day": day,

@@ -21,7 +21,7 @@ from moodal.core.runner import Evidence, Example, Told, open_runner
 from moodal.dsp.calibration import softmax, tempered, weighted_threshold
 from moodal.lab.data import people
 from moodal.lab.experts import Made, OutOfFold, Work
-from moodal.lab.experts.calibrate import checked, fit, half_widths
+from moodal.lab.experts.calibrate import adapted, checked, fit, half_widths
 from moodal.lab.experts.make import make
 from moodal.lab.experts.recipe import ExpertRecipe, load
 from moodal.lab.score import score
@@ -76,6 +76,20 @@ def test_intervals_of_values_cover_documents_they_were_not_fitted_on() -> None:
     told = half_widths(values)
     assert told["half_width"]["valence"]["0.9"] == pytest.approx(1.645, rel=0.08)
     assert told["coverage"]["valence"]["0.9"]["observed"] == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_corpus_with_more_hard_examples_is_covered_after_adaptation() -> None:
+    easy, hard = part(4000, seed=1, heat=1.0), part(4000, seed=2, heat=1.0)
+    rng = np.random.default_rng(3)
+    # The hard corpus is one whose probabilities lie closer together: labels are drawn anew from them.
+    z = hard.logits * 0.25
+    y = (rng.random(len(z))[:, None] > np.cumsum(softmax(z), axis=1)).sum(axis=1)
+    new = OutOfFold(z, y, hard.subject, CLASSES, "uar", "hard")
+    some = np.concatenate([easy.logits, z[:400]])
+    known = OutOfFold(some, np.concatenate([easy.truth, y[:400]]), np.arange(4400) % 60, CLASSES, "uar", "easy")
+    told = adapted([known], new)["coverage"]["0.9"]
+    assert told["as_it_is"]["observed"] != pytest.approx(0.9, abs=0.015)
+    assert told["observed"] == pytest.approx(0.9, abs=0.03)
 
 
 def test_weighted_thresholds_follow_a_shift() -> None:

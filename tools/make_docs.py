@@ -1,10 +1,12 @@
-"""Write the pages of docs/reference that come from code: tracks.md, models.md, neurokit.md and datasets.md."""
+"""Write what comes from code: pages of docs/reference, and the section of experts in benchmarks/RESULTS.md."""
 
 from __future__ import annotations
 
 import inspect
 import sys
 from pathlib import Path
+
+import experts_page
 
 from moodal import weights
 from moodal.core import registry
@@ -15,6 +17,7 @@ from moodal.measure import extractor_specs
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs" / "reference"
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 BUNDLES = (ROOT / "src" / "moodal" / "bundles", ROOT / "research" / "src" / "moodal_research")
 
 
@@ -52,6 +55,12 @@ def tracks() -> str:
     return "\n".join(lines) + "\n"
 
 
+def bundles() -> list[Bundle]:
+    """By their files: what is installed differs from machine to machine."""
+    paths = [p for home in BUNDLES for p in sorted(home.iterdir()) if p.suffix == ".bundle" or p.is_dir()]
+    return [Bundle.open(p) for p in paths if p.name != "__pycache__"]
+
+
 def models() -> str:
     """Every model file and bundle with its terms."""
     lines = [
@@ -74,9 +83,7 @@ def models() -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| bundle | kind | licence | commercial use | data |", "| --- | --- | --- | --- | --- |"]
-    # By their files: what is installed differs from machine to machine.
-    paths = [p for home in BUNDLES for p in sorted(home.iterdir()) if p.suffix == ".bundle" or p.is_dir()]
-    for bundle in (Bundle.open(p) for p in paths if p.name != "__pycache__"):
+    for bundle in bundles():
         m = bundle.manifest
         lines.append(
             f"| `{bundle.name}` | {m['kind']} | {m['licence']} | {'yes' if m['commercial'] else 'no'} "
@@ -188,9 +195,11 @@ def main() -> int:
         ("models.md", models()),
         ("neurokit.md", neurokit()),
         ("datasets.md", datasets()),
+        ("experts.md", experts_page.page(bundles())),
+        (str(RESULTS), experts_page.replaced(RESULTS.read_text(encoding="utf-8"), bundles())),
     )
     for name, text in pages:
-        path = DOCS / name
+        path = DOCS / name  # an absolute one stays what it is
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
             if "--check" not in sys.argv:

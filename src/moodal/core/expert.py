@@ -12,11 +12,64 @@ from . import registry
 from .bundle import Bundle
 from .errors import ModelError
 
-__all__ = ["HALF_WIDTH", "Expert", "expert_of", "find_expert", "sha256_of"]
+__all__ = ["HALF_WIDTH", "ROLES", "Chosen", "Expert", "choose", "expert_of", "find_expert", "sha256_of"]
 
 #: Half-widths of valence and arousal that are mapped from classes, where a manifest names none: those of words in
 #: ``late-v0``, set by hand.
 HALF_WIDTH = {"valence": 0.6, "arousal": 0.8}
+
+
+#: Trained experts by the part they play in `analyze`: each the name of a bundle, used where it is installed.
+ROLES = ("face", "voice", "words", "words-vad", "stress", "workload")
+#: Fusions, the best first; the last one is always there.
+_FUSIONS = ("late-all", "late-v0")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What tells the emotion: ``experts`` by role (what is not among them is told by written rules, or not at all), and
+    the name of the bundle that fuses."""
+
+    experts: Mapping[str, str]
+    fusion: str
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """The fusion, the experts, and the encoders that these rest on, each once."""
+        found = [registry.find_bundle(n) for n in (self.fusion, *self.experts.values())]
+        found += [_encoder(b, row) for b in found for row in b.manifest.get("encoders", {}).values()]
+        return tuple({b.name: b for b in found}.values())
+
+
+def choose(model: str | None = None, *, commercial: bool = False) -> Chosen:
+    """The best of what is installed, or the fusion that ``model`` names, with the experts that it uses.
+
+    With ``commercial`` whatever forbids commercial use is left out.
+
+    Raises
+    ------
+    ModelError : the fusion that was named needs an expert that is not installed.
+    """
+    known = registry.bundles()
+
+    def allowed(name: str) -> bool:
+        return name in known and (not commercial or known[name].manifest["commercial"] is True)
+
+    def uses(fusion: str) -> list[str]:
+        return [str(u) for u in known[fusion].manifest.get("uses", ())]
+
+    if model is not None:
+        fusion = registry.find_bundle(model, "--model").name
+        missing = [u for u in known[fusion].manifest.get("needs", ()) if u not in known] if fusion in known else []
+        if missing:
+            raise ModelError(
+                f"needs {', '.join(missing)}, which is not installed", where=fusion, fix="See: moodal models list"
+            )
+    else:
+        able = [f for f in _FUSIONS if allowed(f) and all(map(allowed, known[f].manifest.get("needs", ())))]
+        fusion = able[0] if able else _FUSIONS[-1]
+    mine = {role: role for role in ROLES if fusion in known and role in uses(fusion) and allowed(role)}
+    return Chosen(mine, fusion)
 
 
 @dataclass(frozen=True)
@@ -31,6 +84,12 @@ class Expert:
     extractor: str
     modality: str
     encoders: Mapping[str, Bundle]
+    role: str = ""  #: the part it plays where it has a runner of its own (`ROLES`)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What extractors are told so that they run it."""
+        return {"experts": {self.role: str(self.bundle.path)}} if self.role else {"model": str(self.bundle.path)}
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:
@@ -83,6 +142,8 @@ def expert_of(bundle: Bundle, where: str = "") -> Expert:
     ModelError : nothing here gives what it reads, or an encoder is missing or another one.
     """
     told = bundle.manifest
+    if "runner" in told:
+        return _with_runner(bundle, where)
     inputs = {str(i) for i in told["inputs"]}
     specs = [registry.load("extractors", n).SPEC for n in registry.names("extractors")]
     taker = next((s for s in specs if inputs & set(s.takes)), None)
@@ -93,6 +154,25 @@ def expert_of(bundle: Bundle, where: str = "") -> Expert:
         )
     encoders = {m: _encoder(bundle, row) for m, row in told.get("encoders", {}).items()}
     return Expert(bundle, taker.name, taker.modality, encoders)
+
+
+def _with_runner(bundle: Bundle, where: str) -> Expert:
+    """A trained expert: its extractor is the one of the room that its runner lives in."""
+    name = bundle.name if bundle.name in ROLES else str(bundle.manifest.get("role", ""))
+    runner = str(bundle.manifest["runner"])
+    modality = registry.module_of("experts", runner).split(".")[2] if runner in registry.names("experts") else ""
+    if name not in ROLES or not modality:
+        raise ModelError(f"{bundle.name} plays no part in analyze", where=where, fix=f"Known: {', '.join(ROLES)}.")
+    if modality not in ("face", "voice", "words") or name == "words-vad":
+        told = bundle.manifest["scheme"] or "valence, arousal and dominance"
+        raise ModelError(
+            f"{bundle.name} tells no emotion by itself ({told})", where=where,
+            fix=f"Leave --model out, and ask for --scheme {told}." if bundle.manifest["scheme"] else "Leave it out.",
+        )  # fmt: skip
+    specs = [registry.load("extractors", n).SPEC for n in registry.names("extractors")]
+    taker = next(s for s in specs if s.modality == modality)
+    encoders = {m: _encoder(bundle, row) for m, row in bundle.manifest.get("encoders", {}).items()}
+    return Expert(bundle, taker.name, modality, encoders, name)
 
 
 def _encoder(bundle: Bundle, row: Mapping[str, Any]) -> Bundle:

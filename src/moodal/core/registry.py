@@ -18,7 +18,7 @@ from types import ModuleType
 from .bundle import Bundle
 from .errors import ModelError, UsageError
 
-__all__ = ["KINDS", "bundle_folders", "bundles", "damaged", "find_bundle", "load", "names"]
+__all__ = ["KINDS", "bundle_folders", "bundles", "damaged", "find_bundle", "load", "module_of", "names"]
 
 KINDS: dict[str, dict[str, str]] = {
     "readers": {
@@ -59,8 +59,11 @@ KINDS: dict[str, dict[str, str]] = {
     },
     "fusions": {
         "late-v0": "moodal.fuse.late",
+        "late-av": "moodal.fuse.late",
+        "late-all": "moodal.fuse.late",
     },
     "experts": {
+        "face": "moodal.extract.face.expert",
         "eeg_ecg": "moodal.extract.brain.expert",
         "wristband": "moodal.extract.body.expert",
     },
@@ -174,6 +177,11 @@ def _folder(package: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("names bundles that are not there", where=package, fix="Install it again.")
     return Path(spec.submodule_search_locations[0])
+
+
+def module_of(kind: str, name: str) -> str:
+    """The path of a registered part's module, not loaded; empty where nothing has that name."""
+    return _table(kind).get(name, "")
 
 
 def load(kind: str, name: str) -> ModuleType:

@@ -25,6 +25,7 @@ from moodal.dsp.face_geometry import box, eye_openness, gaze, head_pose, picture
 from .ahead import Mesher
 from .crops import Frame
 from .nets import BLENDSHAPES, BlendshapeNet, Detector, MeshNet
+from .scorer import scorer_of
 from .tracker import FrameNote, Seen, Tracker
 from .tracks import TRACKS
 
@@ -127,6 +128,7 @@ class FaceExtractor:
         mesh = Mesher(*(MeshNet(weights.litert("face-landmarks")) for _ in range(2)))
         self.tracker = Tracker(short, full, mesh, still=context.still)
         self.blendshapes = BlendshapeNet(weights.litert("face-blendshapes"))
+        self.scorer = scorer_of(context)
         self.runs: dict[str, _Run] = {NOBODY: _Run("", context.span.start)}
         self.lids: dict[str, _Lids] = {}
         self._next = -np.inf
@@ -238,6 +240,8 @@ class FaceExtractor:
         closed = (shapes["eyeBlinkLeft"] + shapes["eyeBlinkRight"]) / 2 > 0.5
         rate, perclos = self.lids.setdefault(name, _Lids()).push(note.time, note.end - note.time, closed)
         classes, intensity = expression(shapes)
+        if self.scorer is not None:
+            classes = self.scorer(name, note.time, seen, classes)
         values["face.blendshapes"] = scores
         values["face.action_units"] = action_units(shapes)
         values["face.pose"] = np.array([yaw, pitch, roll])

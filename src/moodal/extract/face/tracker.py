@@ -47,11 +47,13 @@ _STIFF = np.array(
 
 @dataclass
 class Seen:
-    """One person in one frame: points ``(478, 3)`` px, presence logit, and the pixels they were read from."""
+    """One person in one frame: points ``(478, 3)`` px, presence logit, the pixels they were read from, and the square
+    (x, y, side, angle) of the frame that these are."""
 
     points: FloatArray
     presence: float
     crop: Frame
+    square: FloatArray
 
 
 @dataclass
@@ -181,9 +183,9 @@ class Tracker:
                 if _blurred(crop):
                     note.blurred.add(face.person)
                 continue
+            self._keep(face, note, index, Seen(points, presence, crop, face.square))
             face.before, face.points = face.points, points
             face.square = crop_of_points(points, face.square) if face.ahead is None else face.ahead
-            self._keep(face, note, index, Seen(points, presence, crop))
             kept.append(face)
         self.faces = kept
 
@@ -220,7 +222,7 @@ class Tracker:
                 continue
             face = _Face(mesh, crop_of_points(mesh, square), note.time, near or "")
             self.faces.append(face)
-            self._keep(face, note, index, Seen(mesh, presence, crop))
+            self._keep(face, note, index, Seen(mesh, presence, crop, square))
 
     def _tiles(self, frame: Frame) -> list[tuple[float, FloatArray, FloatArray]]:
         """The full-range detector on overlapping quarters, for small faces in a still."""

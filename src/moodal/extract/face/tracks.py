@@ -91,7 +91,8 @@ TRACKS = (
             *(Field(c, "", 0, 1, "score") for c in scheme("ekman8").classes),
             Field("intensity", "", 0, 1, "strength of the strongest sign"),
         ),
-        "EMFACS (Ekman and Friesen 1983), by a written rule on blendshapes",
-        "scores of eight classes that sum to 1; not calibrated",
+        "EMFACS (Ekman and Friesen 1983), by a written rule on blendshapes; where the bundle `face` is installed, its "
+        "net and this rule together",
+        "scores of eight classes that sum to 1; by the rule alone they are not calibrated",
     ),
 )

@@ -17,7 +17,7 @@ from moodal.lab.bench.calibration import ece
 
 from .made import OutOfFold
 
-__all__ = ["GROUPS", "LEVELS", "checked", "fit", "half_widths", "pooled"]
+__all__ = ["GROUPS", "LEVELS", "adapted", "checked", "fit", "half_widths", "pooled"]
 
 Array = npt.NDArray[Any]
 
@@ -93,11 +93,12 @@ def _thresholds(logits: Array, truth: Array, weights: Array, told: Mapping[str, 
     return {str(level): round(weighted_threshold(own, weights, level), 6) for level in LEVELS}
 
 
-def checked(parts: Sequence[OutOfFold], *, bias: bool = False, seed: int = 0) -> dict[str, Any]:
+def checked(parts: Sequence[OutOfFold], *, bias: bool = False, hot: bool = True, seed: int = 0) -> dict[str, Any]:
     """How label sets and probabilities do on people that neither the model nor the calibration has seen.
 
     For each part: ``coverage`` by level (share of sets that hold the truth, its interval over people, the sets' mean
-    size), ``ece`` (ten bins of equal mass), and the same uncalibrated.
+    size), ``ece`` (ten bins of equal mass), and the same uncalibrated. ``hot=False``: the log scores are calibrated as
+    they are, and only the thresholds are fitted.
     """
     logits, truth, subject, weights = pooled(parts)
     names = np.unique(subject)
@@ -108,7 +109,7 @@ def checked(parts: Sequence[OutOfFold], *, bias: bool = False, seed: int = 0) ->
     least = np.zeros((len(LEVELS), len(logits)))
     for g in np.unique(group):
         rest, here = group != g, group == g
-        told = _fitted(logits[rest], truth[rest], weights[rest], bias)
+        told = _fitted(logits[rest], truth[rest], weights[rest], bias) if hot else {"temperature": 1.0}
         scores[here] = tempered(logits[here], told)
         for k, value in enumerate(_thresholds(logits[rest], truth[rest], weights[rest], told).values()):
             least[k, here] = value
@@ -144,6 +145,51 @@ def _part(part: OutOfFold, scores: Array, least: Array, seed: int) -> dict[str, 
         "ece": round(ece(place[best], few, ~there), 4),
         "ece_uncalibrated": round(ece(place[best], plain, ~there), 4),
     }
+
+
+def adapted(sources: Sequence[OutOfFold], target: OutOfFold, *, bias: bool = False, seed: int = 0) -> dict[str, Any]:
+    """Coverage on a corpus whose people, room and labels nobody has used: as it is, and after label-free adaptation.
+
+    Temperature and thresholds are fitted on ``sources``, among the classes that occur in the target. Adapted: each
+    calibration example counts as often as examples like it occur in the target (Tibshirani et al. 2019), where likeness
+    is told by a logistic regression on calibrated log scores; the target's labels are not looked at.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    occur = np.flatnonzero(np.bincount(target.truth, minlength=len(target.classes)))
+    place = np.full(len(target.classes), -1)
+    place[occur] = np.arange(len(occur))
+    kept = [np.flatnonzero(place[p.truth] >= 0) for p in sources]
+    few = [
+        OutOfFold(p.logits[np.ix_(rows, occur)], place[p.truth[rows]], np.asarray(p.subject)[rows],
+                  tuple(target.classes[c] for c in occur), p.metric, p.protocol)
+        for p, rows in zip(sources, kept, strict=True)
+    ]  # fmt: skip
+    logits, truth, _, weights = pooled(few)
+    told = _fitted(logits, truth, weights, bias)
+    known, new = tempered(logits, told), tempered(target.logits[:, occur], told)
+    best = place[target.truth]
+
+    def likeness(scores: Array) -> Array:
+        return np.log(np.maximum(scores, 1e-4))
+
+    judge = LogisticRegression(C=1.0, max_iter=1000)
+    judge.fit(np.concatenate([likeness(known), likeness(new)]), np.repeat([0, 1], [len(known), len(new)]),
+              np.concatenate([weights / weights.sum(), np.full(len(new), 1 / len(new))]) * len(new))  # fmt: skip
+    odds = judge.predict_proba(likeness(known))
+    alike = weights * np.clip(odds[:, 1] / np.maximum(odds[:, 0], 1e-6), 0.05, 20.0)
+    own = known[np.arange(len(known)), truth.argmax(axis=1)]
+    out: dict[str, Any] = {"n": len(best), "coverage": {}, "ece": round(ece(best, new), 4)}
+    for level in LEVELS:
+        row: dict[str, Any] = {}
+        for name, mass in (("as it is", weights), ("adapted", alike)):
+            sets = new >= weighted_threshold(own, mass, level)
+            sets[np.arange(len(new)), new.argmax(axis=1)] = True
+            held = sets[np.arange(len(new)), best]
+            row[name] = {"observed": round(float(held.mean()), 4), "interval": _interval(held, target.subject, seed),
+                         "mean_set_size": round(float(sets.sum(axis=1).mean()), 3)}  # fmt: skip
+        out["coverage"][str(level)] = {**row["adapted"], "as_it_is": row["as it is"]}
+    return out
 
 
 def _interval(held: Array, subject: Array, seed: int) -> list[float]:

@@ -28,7 +28,8 @@ class OutOfFold:
     documents or the examples themselves (``unit`` says which). ``groups`` are columns for per-group rows. ``metric`` is
     what is quoted; among classes that do not occur in ``truth`` none is predicted, as in `moodal score`. ``withheld``
     marks what the model would not tell, which counts as wrong; ``decided`` ``(n, C)`` which of several labels it tells.
-    ``seeds`` is over how many seeds ``logits`` are averaged.
+    ``seeds`` is over how many seeds ``logits`` are averaged; ``clip`` ``(n,)`` names the examples, where another expert
+    is to be fused with this one.
     """
 
     logits: Array
@@ -44,6 +45,7 @@ class OutOfFold:
     decided: Array | None = None
     seeds: int = 1
     reach: float | None = None
+    clip: Array | None = None
 
     def __post_init__(self) -> None:
         n = len(self.logits)
@@ -60,10 +62,12 @@ class Made:
     """One bundle to be written.
 
     ``parts`` are its predictions by name, the first the one that is quoted; ``calibrate_on`` names those that
-    temperature and label sets are fitted on (none: nothing is calibrated), ``calibration`` holds further fields of the
-    maker's own; ``rivals`` are simple baselines in the same folds. ``bias`` asks for vector scaling. ``trained_on`` are
-    the indexes of what the final model and its calibration have seen; ``manifest`` are the fields that are the maker's
-    (runner, inputs, scheme, ...), ``about`` the card's own paragraphs.
+    temperature and label sets are fitted on (``bias``: vector scaling), ``calibrated`` those whose log scores are
+    calibrated as they are and whose coverage is only counted; ``calibration`` holds further fields of the maker's own.
+    ``unseen_corpus`` has by name the parts whose answers calibrate, and answers to a corpus that neither the model nor
+    they have seen; ``rivals`` are simple baselines in the same folds. ``trained_on`` are the indexes of what the final
+    model and its calibration have seen; ``manifest`` are the fields that are the maker's (runner, inputs, scheme ...),
+    ``about`` the card's own paragraphs.
     """
 
     name: str
@@ -72,8 +76,10 @@ class Made:
     about: str
     trained_on: Sequence[Index] = ()
     calibrate_on: Sequence[str] = ()
+    calibrated: Sequence[str] = ()
     bias: bool = False
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    unseen_corpus: Mapping[str, tuple[Sequence[str], OutOfFold]] = field(default_factory=dict)
     rivals: Mapping[str, OutOfFold] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
     graphs: Mapping[str, bytes] = field(default_factory=dict)

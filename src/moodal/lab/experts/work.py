@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from moodal.core import registry
+from moodal.core.errors import UsageError
 from moodal.lab.data.cache import Cache, key_of
 from moodal.lab.data.dataset import Dataset
+
+from .made import Made
 
 __all__ = ["Work", "silent"]
 
@@ -45,6 +48,27 @@ class Work:
         """
         data: Dataset = registry.load("sets", name).read(self.root, **settings)
         return data
+
+    def made(self, name: str) -> Made:
+        """What another expert's maker hands over: from its own folder beside this one, made there if it is not.
+
+        Raises
+        ------
+        UsageError : no such expert, or it makes none of that name.
+        """
+        from moodal.lab.nn.settings import parse
+
+        from .recipe import load
+
+        recipe = load(name)
+        module = recipe.module
+        settings = parse(module.Settings, recipe.settings, f"{recipe.name}: settings")
+        beside = replace(self, folder=self.folder.parent / recipe.name, key=recipe.fingerprint(), seed=recipe.seed)
+        told = module.make(settings, beside)
+        found = {m.name: m for m in ([told] if isinstance(told, Made) else told)}
+        if name not in found:
+            raise UsageError(f"its recipe makes {', '.join(found)}", where=name)
+        return found[name]
 
     def kept(
         self, name: str, compute: Callable[[], Mapping[str, npt.NDArray[Any]]], *told: object

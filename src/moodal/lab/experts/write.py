@@ -31,10 +31,20 @@ def manifest_of(recipe: ExpertRecipe, made: Made) -> dict[str, Any]:
     if ranked and ranked[0].kind in ("class", "distribution"):
         fitted = {**calibrate.fit(ranked, bias=made.bias), **made.calibration}
         coverage = calibrate.checked(ranked, bias=made.bias, seed=recipe.seed)
+    elif made.calibrated:
+        counted = [made.parts[name] for name in made.calibrated]
+        coverage = calibrate.checked(counted, hot=False, seed=recipe.seed)
     elif ranked and ranked[0].kind == "continuous":
         told = calibrate.half_widths(ranked[0], recipe.seed)
         coverage = {ranked[0].protocol: {"coverage": told.pop("coverage")}}
         fitted = {**told, **made.calibration}
+    coverage = dict(coverage)
+    first: Mapping[str, Any] = next(iter(coverage.values()), {})
+    if fitted is not None and first.get("coverage", {}).get("0.9"):
+        # What a page says of the label sets.
+        fitted = {"level": 0.9, "observed": first["coverage"]["0.9"]["observed"], **fitted}
+    for name, (known, target) in made.unseen_corpus.items():
+        coverage[name] = calibrate.adapted([made.parts[k] for k in known], target, bias=made.bias, seed=recipe.seed)
     sets: dict[str, dict[str, Any]] = {}
     for index in made.trained_on:
         row = sets.setdefault(index.name, {"name": index.name, "n": 0, "licence": index.terms})
