@@ -66,6 +66,7 @@ KINDS: dict[str, dict[str, str]] = {
         "face": "moodal.extract.face.expert",
         "eeg_ecg": "moodal.extract.brain.expert",
         "wristband": "moodal.extract.body.expert",
+        "voice": "moodal.extract.voice.expert",
     },
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",
