@@ -12,7 +12,7 @@ from . import registry
 from .bundle import Bundle
 from .errors import ModelError
 
-__all__ = ["HALF_WIDTH", "Expert", "expert_of", "find_expert", "sha256_of"]
+__all__ = ["HALF_WIDTH", "Expert", "encoder_of", "expert_of", "find_expert", "sha256_of"]
 
 #: Half-widths of valence and arousal that are mapped from classes, where a manifest names none: those of words in
 #: ``late-v0``, set by hand.
@@ -91,11 +91,17 @@ def expert_of(bundle: Bundle, where: str = "") -> Expert:
         raise ModelError(
             f"{bundle.name} {what} (it reads {', '.join(sorted(inputs))})", where=where, fix="See: moodal models list"
         )
-    encoders = {m: _encoder(bundle, row) for m, row in told.get("encoders", {}).items()}
+    encoders = {m: encoder_of(bundle, row) for m, row in told.get("encoders", {}).items()}
     return Expert(bundle, taker.name, taker.modality, encoders)
 
 
-def _encoder(bundle: Bundle, row: Mapping[str, Any]) -> Bundle:
+def encoder_of(bundle: Bundle, row: Mapping[str, Any]) -> Bundle:
+    """The encoder that a row of the manifest's ``encoders`` names by ``name`` and ``sha256``.
+
+    Raises
+    ------
+    ModelError : it is not installed, damaged, or another one.
+    """
     name, wanted = str(row["name"]), str(row["sha256"])
     beside = bundle.path.parent / f"{name}.bundle"
     there = [b for b in (registry.bundles().get(name), Bundle.open(beside) if beside.exists() else None) if b]
