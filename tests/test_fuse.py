@@ -15,7 +15,7 @@ from moodal.core.stream import Stream
 from moodal.core.track import NOBODY, Field, Gap, Track, TrackSet, TrackSpec
 from moodal.fuse import Facts, conclude
 from moodal.fuse.grid import Cells, Grid, on_grid, smooth
-from moodal.fuse.late import FIELDS, Late, open_bundle
+from moodal.fuse.late import FIELDS, open_fusion
 
 CLASSES = SCHEMES["ekman8"].classes
 FACE = TrackSpec("face.expression", tuple(Field(c) for c in (*CLASSES, "intensity")), None, "made up")
@@ -201,7 +201,7 @@ def test_smoothing_stays_inside_runs_and_bounds(seed: int, width: float) -> None
 
 def test_a_long_recording_fused_in_blocks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     late_module = importlib.import_module("moodal.fuse.late")
-    late = Late(open_bundle())
+    late = open_fusion()
     rng = np.random.default_rng(5)
     cells = {}
     for modality, fields in FIELDS.items():

@@ -19,7 +19,7 @@ from moodal.core.bundle import Bundle
 from moodal.core.clock import Span
 from moodal.core.content import HASH_LENGTH, of_text
 from moodal.core.errors import InputError, ModelError, spelt
-from moodal.core.expert import Expert
+from moodal.core.expert import Chosen, Expert
 from moodal.core.mood import SCHEMA, Mood
 from moodal.core.recording import Recording
 from moodal.core.register import status
@@ -28,7 +28,7 @@ from moodal.formats.files import new_folder
 from moodal.formats.folder import folder_for, save, with_file
 from moodal.formats.tables import TrackReader, TrackWriter
 from moodal.formats.writer import EXPORTS
-from moodal.fuse import Facts, conclude
+from moodal.fuse import Facts, conclude, states
 from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
 from moodal.settings import Settings, default_for, settings_from
 
@@ -70,7 +70,7 @@ def analyze_into(
     expert = settings.expert
     if settings.commercial:
         used = [m for s in extractor_specs().values() if s.modality in only for m in s.models]
-        _require_commercial([*used, *(["late-v0"] if expert is None else [])], expert)
+        _require_commercial(used, settings.chosen.bundles if expert is None else expert.bundles)
     with new_folder(folder) as work:
         began = time.perf_counter()
         sink = TrackWriter(work / "tracks", specs)
@@ -105,11 +105,11 @@ def analyze_into(
     return replace(mood, tracks=TrackReader(folder / "tracks"), path=folder, timing=timing), measured
 
 
-def _require_commercial(names: list[str], expert: Expert | None) -> None:
+def _require_commercial(names: list[str], chosen: Sequence[Bundle]) -> None:
     """Refuse whatever forbids commercial use, files and bundles alike."""
     bundles = registry.bundles()
     weights.require_commercial([n for n in names if n not in bundles])
-    mine = [bundles[n] for n in names if n in bundles] + list(expert.bundles if expert else ())
+    mine = [*(bundles[n] for n in names if n in bundles), *chosen]
     refused = [f"{b.name} ({b.manifest['licence']})" for b in mine if b.manifest["commercial"] is not True]
     if refused:
         raise ModelError(
@@ -155,8 +155,9 @@ def _facts(
         return {**bundle.as_model(), "contamination": "in-sample" if "in-sample" in found else found[0]}
 
     models += [said(bundles[m]) for m in measured.models if m in bundles]
-    if expert is not None:
-        models = [*(said(b) for b in expert.bundles), *models]
+    chosen = settings.chosen
+    mine = _running(chosen, only) if expert is None else expert.bundles
+    models = [*(said(b) for b in mine), *(m for m in models if m["name"] not in {b.name for b in mine})]
     told = tuple(m for m in MODALITIES if m in only or m in usual)
     return Facts(
         recording=recording.name,
@@ -183,12 +184,32 @@ def _facts(
                 name: metadata.version(name) for name in ("numpy", "av", "onnxruntime", "ai-edge-litert", "pyarrow")
             },
             "models": models,
-            "fusion": {**bundles["late-v0"].manifest} if expert is None else expert.fusion(),
+            "label_rules": _label_rules(chosen, settings.schemes),
+            "fusion": dict(registry.find_bundle(chosen.fusion).manifest) if expert is None else expert.fusion(),
         },
         warnings=tuple(spelt(line) for line in (*recording.warnings, *measured.warnings)),
         models=tuple(models),
+        fusion=chosen.fusion,
+        label_rules=_label_rules(chosen, settings.schemes),
         single=None if expert is None else expert.fusion(),
     )
+
+
+def _label_rules(chosen: Chosen, schemes: Sequence[str]) -> dict[str, Any]:
+    """How label sets are made of schemes that an expert tells by itself."""
+    rules = {}
+    for name in schemes:
+        state = states.STATES.get(name)
+        if state is not None and state.role in chosen.experts:
+            told = registry.find_bundle(chosen.experts[state.role]).manifest["calibration"] or {}
+            rules[name] = told.get("label_sets")
+    return {name: rule for name, rule in rules.items() if rule}
+
+
+def _running(chosen: Chosen, only: Sequence[str]) -> tuple[Bundle, ...]:
+    """The fusion, and of the experts those whose modality is looked at."""
+    experts = {role: name for role, name in chosen.experts.items() if registry.find_bundle(name).modality in only}
+    return Chosen(experts, chosen.fusion).bundles
 
 
 def _digest(recording: Recording, measured: Measured) -> str | None:

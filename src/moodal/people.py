@@ -27,6 +27,7 @@ from moodal.formats.folder import load, save
 from moodal.formats.tables import TrackReader, TrackWriter
 from moodal.formats.writer import EXPORTS, outputs
 from moodal.fuse import Facts, conclude
+from moodal.fuse.late import DEFAULT
 
 __all__ = ["facts_of", "joined_track", "people"]
 
@@ -141,6 +142,8 @@ def facts_of(mood: Mood) -> Facts:
         warnings=mood.warnings,
         baseline=Span(*given) if given else None,
         models=tuple(m for m in mood.models if m.get("name") != own),
+        fusion=str(own) if own and single is None else DEFAULT,
+        label_rules=dict(mood.provenance.get("label_rules") or {}),
         single=single,
     )
 

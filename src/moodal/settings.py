@@ -10,16 +10,16 @@ from typing import Any
 
 from moodal.core.clock import Span
 from moodal.core.errors import UsageError
-from moodal.core.expert import Expert, find_expert, sha256_of
+from moodal.core.expert import Chosen, Expert, choose, find_expert, sha256_of
 from moodal.core.recording import Recording
-from moodal.core.scheme import mapping
+from moodal.fuse import states
 from moodal.measure import MODALITIES, extractor_specs, track_spec
 
 __all__ = ["DEFAULT", "Settings", "default_for", "settings_from"]
 
 #: What `analyze` looks at unless told otherwise: every modality that has an extractor. The body is looked at where the
 #: recording has a signal of one: that a video has no wristband is no gap anybody waits for.
-DEFAULT = ("face", "voice", "words", "body")
+DEFAULT = ("face", "voice", "words", "body", "brain")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Settings:
     recording's clock; ``asr_model`` is a folder with another faster-whisper model; ``language`` the
     code of what is spoken, where known; ``baseline`` a neutral stretch (start, end in s) of the body's signals;
     ``keep`` names tracks to store that are too large to be stored unasked; ``model`` a bundle (or the path of one) that
-    tells the emotion instead of what ships.
+    tells the emotion instead of the best of what is installed.
     """
 
     only: tuple[str, ...] = DEFAULT
@@ -55,7 +55,7 @@ class Settings:
                 f"unknown modality {', '.join(unknown)!r}", where="--only", fix=f"Known: {', '.join(MODALITIES)}."
             )
         for name in self.schemes:
-            mapping("ekman8", name)
+            states.check(name)
         if self.fps is not None and not self.fps > 0:
             raise UsageError(f"must be above 0, not {self.fps:g}", where="--fps")
         if self.start_s is not None and self.start_s < 0:
@@ -64,6 +64,7 @@ class Settings:
             track_spec(name)
         if self.baseline is not None and not 0 <= self.baseline[0] < self.baseline[1] < inf:
             raise UsageError("must be START:END in seconds, the end after the start", where="--baseline")
+        self._check_states()
         if (expert := self.expert) is not None and expert.modality not in self.only:
             raise UsageError(
                 f"{expert.bundle.name} reads {expert.modality}, which is left out", where="--only",
@@ -72,10 +73,32 @@ class Settings:
         if self.end_s is not None and self.end_s <= (self.start_s or 0):
             raise UsageError(f"must come after the start, but is {self.end_s:g}", where="--end")
 
+    def _check_states(self) -> None:
+        """Schemes that one expert tells of by itself need this expert, and what it reads."""
+        for name in self.schemes:
+            state = states.STATES.get(name)
+            if state is None:
+                continue
+            if state.role not in self.chosen.experts:
+                raise UsageError(
+                    f"{name} is told by the expert {state.role}, which is not used here", where="--scheme",
+                    fix="See: moodal models list. Leave --model out.",
+                )  # fmt: skip
+            if self.only != DEFAULT and state.modality not in self.only:
+                raise UsageError(
+                    f"{name} is told of {state.modality}, which is left out", where="--only",
+                    fix=f"Add {state.modality}, or leave --only out.",
+                )  # fmt: skip
+
     @property
     def expert(self) -> Expert | None:
-        """The bundle that was chosen, and who runs it; errors as `find_expert`."""
+        """The bundle that was chosen to tell alone, and who runs it; errors as `find_expert`."""
         return None if self.model is None else find_expert(self.model)
+
+    @property
+    def chosen(self) -> Chosen:
+        """What tells the emotion where no bundle tells it alone: the best of what is installed and allowed."""
+        return choose(None if self.expert is not None else self.model, commercial=self.commercial)
 
     def modalities(self, recording: Recording) -> tuple[str, ...]:
         """What is looked at in this recording: ``only``, or by default what it could have."""
@@ -101,25 +124,29 @@ class Settings:
     def sha256(self) -> str:
         """Hash of the settings in one fixed spelling; of a chosen bundle its content counts, not its name alone."""
         told = asdict(self)
-        if (expert := self.expert) is not None:
-            told["model"] = [sha256_of(b) for b in expert.bundles]
-        elif self.model is None:
-            del told["model"]
+        expert = self.expert
+        bundles = self.chosen.bundles if expert is None else expert.bundles
+        told["model"] = [sha256_of(b) for b in bundles]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @property
     def options(self) -> dict[str, Any]:
-        """What extractors are told."""
-        return {
+        """What extractors are told: ``experts`` names the bundles that they run, by role."""
+        told = {
             k: v for k, v in asdict(self).items() if k in ("fps", "asr_model", "language", "model") and v is not None
         }
+        experts = self.chosen.experts if self.expert is None else {}
+        return {**told, "experts": dict(experts)} if experts else told
 
 
 def default_for(recording: Recording) -> tuple[str, ...]:
-    """`DEFAULT` without the body where no stream could tell of one."""
-    kinds = {kind for s in extractor_specs().values() if s.modality == "body" for kind in s.reads}
-    has_body = any(s.kind in kinds for s in recording.streams)
-    return tuple(m for m in DEFAULT if m != "body" or has_body)
+    """`DEFAULT` without body and brain where no stream could tell of them."""
+    there = {s.kind for s in recording.streams}
+
+    def worn(modality: str) -> bool:
+        return any(there & set(s.reads) for s in extractor_specs().values() if s.modality == modality)
+
+    return tuple(m for m in DEFAULT if m not in ("body", "brain") or worn(m))
 
 
 def settings_from(**options: Any) -> Settings:

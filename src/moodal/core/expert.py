@@ -12,11 +12,66 @@ from . import registry
 from .bundle import Bundle
 from .errors import ModelError
 
-__all__ = ["HALF_WIDTH", "Expert", "encoder_of", "expert_of", "find_expert", "sha256_of"]
+__all__ = [
+    "HALF_WIDTH", "ROLES", "Chosen", "Expert", "choose", "encoder_of", "expert_of", "find_expert", "sha256_of",
+]  # fmt: skip
 
 #: Half-widths of valence and arousal that are mapped from classes, where a manifest names none: those of words in
 #: ``late-v0``, set by hand.
 HALF_WIDTH = {"valence": 0.6, "arousal": 0.8}
+
+
+#: Trained experts by the part they play in `analyze`: each the name of a bundle, used where it is installed.
+ROLES = ("face", "voice", "words", "words-vad", "stress", "workload")
+#: Fusions, the best first; the last one is always there.
+_FUSIONS = ("late-all", "late-v0")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What tells the emotion: ``experts`` by role (what is not among them is told by written rules, or not at all), and
+    the name of the bundle that fuses."""
+
+    experts: Mapping[str, str]
+    fusion: str
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """The fusion, the experts, and the encoders that these rest on, each once."""
+        found = [registry.find_bundle(n) for n in (self.fusion, *self.experts.values())]
+        found += [_encoder(b, row) for b in found for row in b.manifest.get("encoders", {}).values()]
+        return tuple({b.name: b for b in found}.values())
+
+
+def choose(model: str | None = None, *, commercial: bool = False) -> Chosen:
+    """The best of what is installed, or the fusion that ``model`` names, with the experts that it uses.
+
+    With ``commercial`` whatever forbids commercial use is left out.
+
+    Raises
+    ------
+    ModelError : the fusion that was named needs an expert that is not installed.
+    """
+    known = registry.bundles()
+
+    def allowed(name: str) -> bool:
+        return name in known and (not commercial or known[name].manifest["commercial"] is True)
+
+    def uses(fusion: str) -> list[str]:
+        return [str(u) for u in known[fusion].manifest.get("uses", ())]
+
+    if model is not None:
+        fusion = registry.find_bundle(model, "--model").name
+        missing = [u for u in known[fusion].manifest.get("needs", ()) if u not in known] if fusion in known else []
+        if missing:
+            raise ModelError(
+                f"needs {', '.join(missing)}, which is not installed", where=fusion, fix="See: moodal models list"
+            )
+    else:
+        able = [f for f in _FUSIONS if allowed(f) and all(map(allowed, known[f].manifest.get("needs", ())))]
+        fusion = able[0] if able else _FUSIONS[-1]
+    mine = {role: role for role in ROLES if fusion in known and role in uses(fusion) and allowed(role)}
+    return Chosen(mine, fusion)
 
 
 @dataclass(frozen=True)

@@ -121,11 +121,13 @@ class Mood:
         return self.schemes[0]
 
     @property
-    def label_rule(self) -> Mapping[str, Any] | None:
-        """How label sets of ekman8 are made, if by a calibrated rule: see `label_sets`."""
-        fusion = self.provenance.get("fusion")
-        rule = fusion.get("label_sets") if isinstance(fusion, Mapping) else None
-        return rule if isinstance(rule, Mapping) else None
+    def label_rules(self) -> Mapping[str, Mapping[str, Any]]:
+        """How label sets are made of each scheme that has a calibrated rule: see `label_sets`."""
+        fusion, others = self.provenance.get("fusion"), self.provenance.get("label_rules")
+        told = fusion if isinstance(fusion, Mapping) else {}
+        rule = told.get("label_sets") or (told.get("calibration") or {}).get("label_sets")
+        rules = dict(others) if isinstance(others, Mapping) else {}
+        return {"ekman8": rule, **rules} if isinstance(rule, Mapping) else rules
 
     @property
     def edges(self) -> FloatArray:

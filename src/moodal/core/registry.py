@@ -58,6 +58,8 @@ KINDS: dict[str, dict[str, str]] = {
     },
     "fusions": {
         "late-v0": "moodal.fuse.late",
+        "late-av": "moodal.fuse.late",
+        "late-all": "moodal.fuse.late",
     },
     "experts": {},
     "sets": {

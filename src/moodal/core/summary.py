@@ -47,7 +47,7 @@ def _classes(mood: Mood, name: str, rows: FloatArray, weights: FloatArray) -> tu
         return {}, []
     mean = np.average(rows[told], axis=0, weights=weights[told])
     mean = mean / mean.sum()
-    chosen = label_sets(mean[None, :], mood.label_rule if name == "ekman8" else None)[0]
+    chosen = label_sets(mean[None, :], mood.label_rules.get(name))[0]
     by_score = sorted(np.flatnonzero(chosen), key=lambda i: (-mean[i], i))
     return _summing_to_one(labels, mean), [labels[i] for i in by_score]
 
@@ -186,7 +186,7 @@ def summarise(mood: Mood) -> dict[str, Any]:
         "clock": mood.clock,
         "streams": [s.summary() for s in mood.streams],
         "scheme": mood.scheme,
-        "coverage_aimed_at": (mood.label_rule or {}).get("level", COVERAGE),
+        "coverage_aimed_at": mood.label_rules.get(mood.scheme, {}).get("level", COVERAGE),
         "calibrated": mood.calibrated,
         "subjects": [_subject(mood, s, weights) for s in mood.subjects.values()],
         "gaps": [

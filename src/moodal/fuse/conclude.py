@@ -6,7 +6,7 @@ different answer, declared as such, in which later tracks change no earlier cell
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,10 @@ from moodal.core.scheme import mapping
 from moodal.core.stream import Stream
 from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
 
+from . import states
 from .body import AROUSAL, arousal
 from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
-from .late import FIELDS, TRACKS, Late, open_bundle
+from .late import DEFAULT, FIELDS, TRACKS, Late, open_fusion
 from .single import Single
 
 __all__ = ["STEP_S", "Facts", "cell_s", "conclude"]
@@ -34,6 +35,8 @@ BODY_STEP_S = 1.0
 BRIDGE_S = 2.0
 
 _REASONS = tuple(GAP_REASONS)
+#: Modalities that belong to whoever wears the sensors.
+_WORN = ("body", "brain")
 #: Why a modality that was measured says nothing where its track names no reason of its own.
 _DEFAULT_REASON = {"face": "no_face", "voice": "silence", "words": "no_words"}
 
@@ -44,8 +47,9 @@ class Facts:
 
     ``withheld`` names for each asked-for modality that was not measured its reason (``no_stream``,
     ``no_model``, ``not_asked``, ``unreadable``); ``span`` is the stretch that was analysed. ``merged`` says whose
-    evidence is that would belong to nobody seen: ``{"voice": "p1"}`` (`moodal people`). ``single`` passes one model's
-    answer through instead of fusing (`moodal.fuse.single`): ``modalities`` then has the one it is of.
+    evidence is that would belong to nobody seen: ``{"voice": "p1"}`` (`moodal people`). ``fusion`` names the bundle
+    that fuses; ``single`` passes one model's answer through instead (`moodal.fuse.single`): ``modalities`` then has the
+    one it is of.
     """
 
     recording: str
@@ -62,6 +66,8 @@ class Facts:
     merged: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Mapping[str, Any], ...] = ()
     baseline: Span | None = None  #: a neutral stretch that the user named
+    fusion: str = DEFAULT
+    label_rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: of schemes that are no emotions
     single: Mapping[str, Any] | None = None
 
 
@@ -72,7 +78,8 @@ def cell_s(streams: Sequence[Stream]) -> float:
 
 
 def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = False, first_cell: int = 0) -> Mood:
-    """Fuse the tracks of one recording into its Mood with the bundle ``late-v0``, or pass one model's answer through.
+    """Fuse the tracks of one recording into its Mood with the bundle of ``facts.fusion``, or pass one model's answer
+    through.
 
     ``tracks`` may lack any of the fusion's inputs. For every subject and modality the covered cells
     and the gaps make up the whole duration. With ``causal`` a cell rests on what came before its end
@@ -80,10 +87,10 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     and a voice belongs to whom was in view at the time. ``first_cell`` leaves out the cells before it.
     """
     for name in facts.schemes:
-        mapping("ekman8", name)
-    late = Late(open_bundle())
+        states.check(name)
+    late = open_fusion(facts.fusion)
     fusion = late if facts.single is None else Single(facts.single)
-    rule = None if facts.single is None else facts.single.get("label_sets")
+    rules = {"ekman8": fusion.label_rule, **facts.label_rules}
     grid = Grid(1.0 if facts.still or facts.clock == "order" else cell_s(facts.streams), facts.duration_s, first_cell)
     people = _seen(tracks.get("face.quality"), facts, causal)
     owner = _claimed(_owners(tracks, facts, people, causal), facts.merged)
@@ -94,7 +101,12 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
             tracks = {**tracks, AROUSAL.name: body}
         if base is not None:
             provenance["baseline"] = {"start_s": base.span.start, "end_s": base.span.end, "how": base.how}
-    evidence = _evidence(tracks, grid, facts, fusion, owner, causal)
+    wearer = _worn(facts, tracks, grid, causal)
+    evidence = _evidence(tracks, grid, facts, fusion, owner, wearer, causal)
+
+    def worn(subject: str) -> npt.NDArray[np.bool_]:
+        return wearer.get(subject, np.zeros(grid.n, bool))
+
     if facts.single is not None:
         # Somebody who is seen and says nothing is a subject too, as where faces count.
         nothing = {m: on_grid(None, grid, len(FIELDS.get(m, ()))) for m in facts.modalities}
@@ -103,7 +115,11 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     for name in sorted(evidence, key=_order):
         cells = evidence.pop(name)
         fused = fusion.fuse(cells)
-        classes = {s: mapping("ekman8", s).apply(fused.classes) for s in facts.schemes}
+        classes = {
+            s: states.told(s, tracks, grid, worn(name), causal=causal) if s in states.STATES
+            else mapping("ekman8", s).apply(fused.classes)
+            for s in facts.schemes
+        }  # fmt: skip
         subjects[name] = SubjectMood(
             name,
             people.get(name, Timeline()),
@@ -111,7 +127,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
             fused.arousal,
             classes,
             {
-                s: label_sets(rows, rule if s == "ekman8" else None) if rows.shape[1] else np.zeros(rows.shape, bool)
+                s: label_sets(rows, rules.get(s)) if rows.shape[1] else np.zeros(rows.shape, bool)
                 for s, rows in classes.items()
             },
             fused.support,
@@ -124,7 +140,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         blank = Cells(np.zeros((grid.n, 0)), np.zeros(grid.n), np.zeros(grid.n, bool))
         for modality in facts.modalities:
             gaps += _ledger(NOBODY, modality, blank, tracks, grid, facts)
-    basis = {d: _basis(subjects.values(), d) for d in ("valence", "arousal")}
+    basis = {d: _basis(subjects.values(), d, fusion.measured(d)) for d in ("valence", "arousal")}
     return Mood(
         recording=facts.recording,
         duration_s=facts.duration_s,
@@ -137,8 +153,8 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         words=_words(tracks.get("words.transcript"), owner, facts.merged),
         modalities=facts.modalities,
         basis=basis,
-        calibrated=fusion.calibrated,
-        models=facts.models if facts.single is not None else (late.bundle.as_model(), *facts.models),
+        calibrated=_calibrated(facts.schemes[0], fusion, rules),
+        models=_named(facts, late),
         provenance=provenance,
         still=facts.still,
         clock=facts.clock,
@@ -147,14 +163,33 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     )
 
 
+def _calibrated(main: str, fusion: Late | Single, rules: Mapping[str, Any]) -> bool:
+    """Whether classes and label sets of the main scheme were checked on people: mapped ones were not, unless the
+    fusion has no label rule of its own and says that its scores are."""
+    if main in states.STATES:
+        return rules.get(main) is not None
+    return fusion.calibrated and (main == "ekman8" or fusion.label_rule is None)
+
+
+def _named(facts: Facts, late: Late) -> tuple[Mapping[str, Any], ...]:
+    """The models as told, the fusion first."""
+    if facts.single is not None or any(m.get("name") == late.bundle.name for m in facts.models):
+        return facts.models
+    return (late.bundle.as_model(), *facts.models)
+
+
 def _order(subject: str) -> tuple[bool, int, str]:
     number = subject[1:]
     return (not (subject.startswith("p") and number.isdigit()), int(number) if number.isdigit() else 0, subject)
 
 
-def _basis(subjects: Any, dimension: str) -> str:
-    told = any(np.isfinite(getattr(s, dimension)[:, 0]).any() for s in subjects)
-    return "mapped" if told else "none"
+def _basis(subjects: Iterable[SubjectMood], dimension: str, measured: frozenset[str]) -> str:
+    """``measured`` where all that was told rests on models that were checked on such labels."""
+    told = [s for s in subjects if np.isfinite(getattr(s, dimension)[:, 0]).any()]
+    if not told:
+        return "none"
+    used = {m for s in told for m, share in s.support.items() if (share > 0).any()}
+    return "measured" if used <= measured else "mapped"
 
 
 def _seen(quality: TrackSet | None, facts: Facts, causal: bool) -> dict[str, Timeline]:
@@ -214,6 +249,7 @@ def _evidence(
     facts: Facts,
     fusion: Late | Single,
     owner: Mapping[str, Timeline],
+    wearer: Mapping[str, npt.NDArray[np.bool_]],
     causal: bool,
 ) -> dict[str, dict[str, Cells]]:
     """For each subject and modality the cells that the fusion reads."""
@@ -233,10 +269,6 @@ def _evidence(
             faces = cells
         elif cells:
             shared[modality] = next(iter(cells.values()))
-    wearer: dict[str, npt.NDArray[np.bool_]] = {}
-    for name, cells_of in _wearer(facts, faces, tracks, grid, causal).items():
-        who = facts.merged.get(name, name)
-        wearer[who] = wearer.get(who, False) | cells_of
     names = {*faces, *owner, *wearer}
     heard = [
         m
@@ -255,23 +287,33 @@ def _evidence(
             if modality == "face":
                 row[modality] = faces.get(name, blank)
             else:
-                whose = wearer.get(name, np.zeros(grid.n, bool)) if modality == "body" else mine
+                whose = wearer.get(name, np.zeros(grid.n, bool)) if modality in _WORN else mine
                 row[modality] = shared.get(modality, blank).only(whose)
         result[name] = row
     return result
 
 
-def _wearer(
-    facts: Facts, faces: Mapping[str, Cells], tracks: Mapping[str, TrackSet], grid: Grid, causal: bool
-) -> dict[str, npt.NDArray[np.bool_]]:
+def _worn(facts: Facts, tracks: Mapping[str, TrackSet], grid: Grid, causal: bool) -> dict[str, npt.NDArray[np.bool_]]:
+    """`_wearer` with what somebody said of who is who."""
+    found: dict[str, npt.NDArray[np.bool_]] = {}
+    for name, cells_of in _wearer(facts, tracks, grid, causal).items():
+        who = facts.merged.get(name, name)
+        found[who] = found[who] | cells_of if who in found else cells_of
+    return found
+
+
+def _wearer(facts: Facts, tracks: Mapping[str, TrackSet], grid: Grid, causal: bool) -> dict[str, npt.NDArray[np.bool_]]:
     """Whose the body signals are, in which cells: the only person's that is ever in view, else those of ``body``.
 
     A band is not handed round: who leaves the picture keeps it. Causal: of those who have been seen so far.
     """
-    if "body" not in facts.modalities or facts.withheld.get("body") in ("no_stream", "not_asked"):
+    worn = [m for m in _WORN if m in facts.modalities and facts.withheld.get(m) not in ("no_stream", "not_asked")]
+    if not worn:
         return {}
     everywhere = np.ones(grid.n, bool)
     if not causal:
+        found = tracks.get(TRACKS["face"]) if "face" in facts.modalities else None
+        faces = found.subjects if found is not None else ()
         return {next(iter(faces)) if len(faces) == 1 else "body": everywhere}
     first = {}
     for name, seen in _seen(tracks.get("face.quality"), facts, causal).items():
@@ -286,10 +328,11 @@ def _wearer(
 
 
 def _fields(track: Track, fields: Sequence[str]) -> Track:
-    columns = [track.fields.index(f) for f in fields]
-    return Track(
-        track.spec, track.subject, track.times, track.values[:, columns], track.quality, track.gaps, track.ends
-    )
+    # A track that was measured before a field was told has it missing throughout.
+    blank = np.full(len(track), np.nan, np.float32)
+    known = {f: track.values[:, i] for i, f in enumerate(track.fields)}
+    values = np.stack([known.get(f, blank) for f in fields], axis=1)
+    return Track(track.spec, track.subject, track.times, values, track.quality, track.gaps, track.ends)
 
 
 def _ledger(

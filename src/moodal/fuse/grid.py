@@ -85,15 +85,15 @@ def on_grid(track: Track | None, grid: Grid, fields: int, *, causal: bool = Fals
     """A track's mean per cell, weighted by quality, where the track covers the cell.
 
     A cell inside a gap, or with no sample to hold, is not covered. Samples without any finite value
-    are no samples. Causal: a gap is known only once it is over, so a frame sample holds for as long as
-    frames have lately been apart (see `held`), whatever comes after it.
+    are no samples; a field that is missing in a cell's sample is missing in the cell. Causal: a gap is known only once
+    it is over, so a frame sample holds for as long as frames have lately been apart (see `held`), whatever comes after.
     """
     n = grid.n
     # One number seen from everywhere: a day of nothing takes no room.
     blank = Cells(np.broadcast_to(np.nan, (n, fields)), np.broadcast_to(0.0, n), np.zeros(n, bool))
     if track is None or not len(track):
         return blank
-    told = np.isfinite(track.values).all(axis=1)
+    told = np.isfinite(track.values).any(axis=1)
     times, values, quality = track.times[told], np.asarray(track.values[told], float), track.quality[told]
     if not len(times):
         return blank

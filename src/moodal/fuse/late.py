@@ -1,35 +1,43 @@
-"""``late-v0``: late fusion of any non-empty subset of face, voice, words and body, by hand-set weights.
+"""Late fusion of any non-empty subset of face, voice, words and body: of evidence that each has told by itself.
 
-The numbers stand in ``bundles/late-v0/manifest.json``, their reasons on its card.
+``late-v0`` has hand-set weights: they stand in ``bundles/late-v0/manifest.json``, their reasons on its card. Fusions
+with learnt weights are `moodal.fuse.learnt`'s; `open_fusion` gives either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.clock import FloatArray
+from moodal.core.errors import ModelError
 from moodal.core.scheme import CIRCUMPLEX, scheme
 
 from .grid import Cells
 
-__all__ = ["FIELDS", "TRACKS", "Fused", "Late", "open_bundle"]
+__all__ = ["DEFAULT", "FIELDS", "TRACKS", "Fused", "Late", "open_fusion"]
+
+#: The fusion that is always there.
+DEFAULT = "late-v0"
 
 _CLASSES = scheme("ekman8").classes
 #: Cells fused at once: an hour and some.
 _BLOCK = 40_000
 
 #: Track that a modality speaks through, and the fields of it that this fusion reads.
-TRACKS = {"face": "face.expression", "voice": "voice.emotion", "words": "words.emotion", "body": "body.arousal"}
+TRACKS = {"face": "face.expression", "voice": "voice.emotion", "words": "words.emotion", "body": "body.arousal",
+          "brain": "brain.workload"}  # fmt: skip
 FIELDS: dict[str, tuple[str, ...]] = {
     "face": _CLASSES,
-    "voice": ("arousal", "arousal_half_width"),
+    "voice": (*_CLASSES, "arousal", "arousal_half_width"),
     "words": (*_CLASSES, "valence", "arousal", "valence_half_width", "arousal_half_width"),
     "body": ("arousal", "arousal_half_width"),
+    "brain": ("task",),
 }
 
 
@@ -44,9 +52,21 @@ class Fused:
     attribution: dict[str, FloatArray]
 
 
-def open_bundle() -> Bundle:
-    """The bundle that ships with moodal."""
-    return registry.bundles()["late-v0"]
+def open_fusion(name: str = DEFAULT) -> Late:
+    """The installed fusion of that name.
+
+    Raises
+    ------
+    ModelError : it is not installed.
+    """
+    if name not in registry.bundles():
+        raise ModelError(f"the fusion {name} is not installed", fix="See: moodal models list")
+    bundle = registry.bundles()[name]
+    if "subsets" not in bundle.manifest:
+        return Late(bundle)
+    from .learnt import LearntLate
+
+    return LearntLate(bundle)
 
 
 @dataclass(frozen=True)
@@ -59,6 +79,16 @@ class Late:
     def calibrated(self) -> bool:
         """Whether its scores were calibrated on people."""
         return self.bundle.manifest["calibration"] is not None
+
+    @property
+    def label_rule(self) -> Mapping[str, Any] | None:
+        """How label sets of ekman8 are made; see `moodal.core.mood.label_sets`."""
+        rule: Mapping[str, Any] | None = (self.bundle.manifest["calibration"] or {}).get("label_sets")
+        return rule
+
+    def measured(self, dimension: str) -> frozenset[str]:
+        """Modalities whose values of a dimension come from a model that was trained and checked on such labels."""
+        return frozenset(self.bundle.manifest.get("measured", {}).get(dimension, ()))
 
     @property
     def smoothing_s(self) -> Mapping[str, float]:
@@ -98,39 +128,60 @@ class Late:
         return whole
 
     def _fuse(self, evidence: Mapping[str, Cells]) -> Fused:
-        n = len(next(iter(evidence.values())).covered)
-        manifest = self.bundle.manifest
-        prior = np.array([manifest["prior"][c] for c in _CLASSES])
-        log_prior = np.log(prior / prior.sum())
-        ratios, weights, beside = {}, {}, {}
-        for modality, cells in evidence.items():
-            if modality not in self.class_modalities:
-                # It tells arousal alone, and no class: a share of the support, and none of the classes.
-                weight = manifest["support_weight"][modality]
-                beside[modality] = np.where(cells.covered, weight * cells.quality, 0.0)
-                continue
-            ratio = self._log_ratio(modality, cells, log_prior)
-            weights[modality] = np.where(cells.covered, manifest["class_weight"][modality] * cells.quality, 0.0)
-            ratios[modality] = np.where(cells.covered[:, None], ratio, 0.0)
+        scores, weights, pull = self._classes(evidence)
+        n = len(scores)
         told = sum(weights.values(), start=np.zeros(n)) > 0
-        pull = {m: weights[m][:, None] * ratios[m] for m in ratios}
-        logits = log_prior + sum(pull.values(), start=np.zeros((n, len(_CLASSES))))
-        scores = np.exp(logits - logits.max(axis=1, keepdims=True))
-        scores /= scores.sum(axis=1, keepdims=True)
-        moved = {m: np.abs(p).max(axis=1) for m, p in pull.items()}
-        moved |= {m: w * np.abs(np.nan_to_num(evidence[m].values[:, 0])) for m, w in beside.items()}
+        # What tells arousal alone, and no class: a share of the support, and none of the classes.
+        lone = self.bundle.manifest["support_weight"]
+        support, moved = dict(weights), {m: np.abs(p).max(axis=1) for m, p in pull.items()}
+        for modality, cells in evidence.items():
+            silent = cells.covered & ~(weights.get(modality, np.zeros(n)) > 0)
+            if modality not in lone or not silent.any():
+                support.setdefault(modality, np.zeros(n))
+                moved.setdefault(modality, np.zeros(n))
+                continue
+            weight = np.where(silent, lone[modality] * cells.quality, 0.0)
+            support[modality] = support.get(modality, 0.0) + weight
+            moved.setdefault(modality, np.zeros(n))
+            if "arousal" in FIELDS[modality]:
+                arousal = cells.values[:, FIELDS[modality].index("arousal")]
+                moved[modality] = moved[modality] + weight * np.abs(np.nan_to_num(arousal))
         return Fused(
             np.where(told[:, None], scores, np.nan),
             self._dimension("valence", evidence),
             self._dimension("arousal", evidence),
-            _shares({m: {**weights, **beside}[m] for m in evidence}),
+            _shares({m: support[m] for m in evidence}),
             _shares({m: moved[m] for m in evidence}),
         )
+
+    def _classes(
+        self, evidence: Mapping[str, Cells]
+    ) -> tuple[FloatArray, dict[str, FloatArray], dict[str, FloatArray]]:
+        """Class scores ``(n, 8)``, each modality's weight ``(n,)`` in them, and how it moved them ``(n, 8)``.
+
+        A modality whose weight is 0 everywhere in a cell has told no class there.
+        """
+        n = len(next(iter(evidence.values())).covered)
+        manifest = self.bundle.manifest
+        prior = np.array([manifest["prior"][c] for c in _CLASSES])
+        log_prior = np.log(prior / prior.sum())
+        ratios, weights = {}, {}
+        for modality, cells in evidence.items():
+            if modality not in self.class_modalities:
+                continue
+            ratio = self._log_ratio(modality, cells, log_prior)
+            weights[modality] = np.where(cells.covered, manifest["class_weight"][modality] * cells.quality, 0.0)
+            ratios[modality] = np.where(cells.covered[:, None], ratio, 0.0)
+        pull = {m: weights[m][:, None] * ratios[m] for m in ratios}
+        logits = log_prior + sum(pull.values(), start=np.zeros((n, len(_CLASSES))))
+        scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores, weights, pull
 
     def _log_ratio(self, modality: str, cells: Cells, log_prior: FloatArray) -> FloatArray:
         """How much more likely each class makes this evidence than the prior does: ``(n, 8)``."""
         if modality == "voice":
-            arousal, half_width = cells.values[:, :1], cells.values[:, 1:2]
+            arousal, half_width = cells.values[:, -2:-1], cells.values[:, -1:]
             spread = np.hypot(half_width, self.bundle.manifest["voice_class_spread"])
             place = np.array([CIRCUMPLEX[c][1] for c in _CLASSES])
             fit = -0.5 * ((arousal - place) / spread) ** 2

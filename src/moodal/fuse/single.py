@@ -40,6 +40,16 @@ class Single:
         return self.told.get("calibration") is not None
 
     @property
+    def label_rule(self) -> Mapping[str, Any] | None:
+        """How label sets are made."""
+        rule: Mapping[str, Any] | None = self.told.get("label_sets")
+        return rule
+
+    def measured(self, dimension: str) -> frozenset[str]:
+        """Modalities whose values of a dimension come from a model that was trained and checked on such labels."""
+        return frozenset(self.told.get("measured", {}).get(dimension, ()))
+
+    @property
     def smoothing_s(self) -> Mapping[str, float]:
         """No evidence is smoothed: a cue's cells hold what was said of this cue."""
         return dict.fromkeys(FIELDS, 0.0)

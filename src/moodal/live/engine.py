@@ -12,15 +12,14 @@ import numpy as np
 
 from moodal.core.clock import Span
 from moodal.core.errors import UsageError
-from moodal.core.expert import Expert, find_expert
+from moodal.core.expert import Expert, choose, find_expert
 from moodal.core.extractor import Extractor, ExtractorSpec, MeasureContext
 from moodal.core.mood import Mood
-from moodal.core.scheme import mapping
 from moodal.core.scheme import scheme as scheme_of
 from moodal.core.stream import STREAM_KINDS, Chunk, PictureChunk, SignalChunk, SoundChunk, Stream, WordsChunk
 from moodal.core.track import NOBODY, Piece, TrackSet, TrackSpec
-from moodal.fuse import Facts, cell_s, conclude
-from moodal.fuse.late import TRACKS
+from moodal.fuse import Facts, cell_s, conclude, states
+from moodal.fuse.late import DEFAULT, TRACKS
 from moodal.measure import MODALITIES, extractor_specs
 
 __all__ = ["Live", "Point", "stream"]
@@ -64,7 +63,9 @@ class Live:
         scheme: str,
         options: dict[str, Any],
         expert: Expert | None = None,
+        fusion: str = DEFAULT,
     ) -> None:
+        self._fusion = fusion
         self.streams, self.modalities, self.scheme = tuple(streams), tuple(modalities), scheme
         self._expert = expert
         self.warnings: list[str] = []
@@ -175,6 +176,7 @@ class Live:
             schemes=(self.scheme,),
             modalities=self.modalities if self._expert is None else (self._expert.modality,),
             withheld=self.withheld,
+            fusion=self._fusion,
             single=None if self._expert is None else self._expert.fusion(),
         )
         first = max(self._cell - _BACK, 0)
@@ -305,7 +307,7 @@ def stream(
         unknown = [x for x in name if x not in known]
         if unknown:
             raise UsageError(f"unknown {unknown[0]!r}", where=f"stream: {where}", fix=f"Known: {', '.join(known)}.")
-    mapping("ekman8", scheme)
+    states.check(scheme)
     expert = None if model is None else find_expert(str(model), "stream: model")
     if expert is not None:
         if expert.modality not in only:
@@ -313,4 +315,6 @@ def stream(
                 f"{expert.bundle.name} reads {expert.modality}", where="stream: only", fix=f"Add {expert.modality}."
             )
         options["model"] = str(model)
-    return Live(streams, only, scheme, options, expert)
+        return Live(streams, only, scheme, options, expert)
+    chosen = choose(None if model is None else str(model))
+    return Live(streams, only, scheme, {**options, "experts": dict(chosen.experts)}, fusion=chosen.fusion)

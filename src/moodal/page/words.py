@@ -40,7 +40,8 @@ MINUS = "\u2212"
 ABOUT = "Displayed emotion is what face, voice, words and body show. It is not what a person feels."
 
 #: The stream that a modality is read from, as a reader would call it.
-MODALITY_STREAMS = {"face": "picture", "pose": "picture", "voice": "sound", "words": "words", "body": "body signals"}
+MODALITY_STREAMS = {"face": "picture", "pose": "picture", "voice": "sound", "words": "words", "body": "body signals",
+                    "brain": "EEG"}  # fmt: skip
 
 #: Kinds of streams as a reader would call them; others keep their own names.
 STREAM_NAMES = {
