@@ -39,7 +39,7 @@ class Chosen:
     def bundles(self) -> tuple[Bundle, ...]:
         """The fusion, the experts, and the encoders that these rest on, each once."""
         found = [registry.find_bundle(n) for n in (self.fusion, *self.experts.values())]
-        found += [_encoder(b, row) for b in found for row in b.manifest.get("encoders", {}).values()]
+        found += [encoder_of(b, row) for b in found for row in b.manifest.get("encoders", {}).values()]
         return tuple({b.name: b for b in found}.values())
 
 

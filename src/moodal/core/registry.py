@@ -61,7 +61,9 @@ KINDS: dict[str, dict[str, str]] = {
         "late-av": "moodal.fuse.late",
         "late-all": "moodal.fuse.late",
     },
-    "experts": {},
+    "experts": {
+        "words": "moodal.extract.words.expert",
+    },
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",
         "stress-predict": "moodal.lab.data.sets.stress_predict",

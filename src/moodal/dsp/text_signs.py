@@ -10,7 +10,7 @@ __all__ = ["named_signs"]
 
 #: The same letter four times or more says no more than three; of other signs, likewise.
 _DRAWN_OUT = re.compile(r"(\S)\1{3,}")
-#: From here on a symbol of Unicode is a picture (arrows, notes and technical signs before it are not).
+#: From here on a symbol of Unicode is a picture with a name worth reading; arrows and technical signs are before it.
 _FIRST_PICTURE = 0x2600
 _BRAILLE = range(0x2800, 0x2900)
 

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.clock import FloatArray
 from moodal.core.errors import InputError, ModelError
@@ -21,7 +22,7 @@ from moodal.dsp.calibration import tempered
 from .model import DIMENSIONS
 from .reader import TextReader, open_reader
 
-__all__ = ["LabelRunner", "ValueRunner", "open_runner"]
+__all__ = ["LabelRunner", "ValueRunner", "open_label", "open_runner", "open_value"]
 
 _EKMAN = SCHEMES["ekman8"].classes
 #: What is added before a logarithm: less than any share that is told apart.
@@ -36,6 +37,28 @@ def open_runner(bundle: Bundle) -> LabelRunner | ValueRunner:
     ModelError : it names no encoder, this one is not installed, or an array does not fit it.
     """
     return ValueRunner(bundle) if bundle.manifest["scheme"] == "va" else LabelRunner(bundle)
+
+
+def open_label(name: str) -> LabelRunner:
+    """The installed bundle of labels of that name.
+
+    Raises
+    ------
+    UsageError : it is not installed.
+    ModelError : it tells something else, or as `open_runner`.
+    """
+    found = open_runner(registry.find_bundle(name))
+    if not isinstance(found, LabelRunner):
+        raise ModelError("tells no labels", where=name, fix="See: moodal models list")
+    return found
+
+
+def open_value(name: str) -> ValueRunner:
+    """The installed bundle of values of that name; errors as `open_label`."""
+    found = open_runner(registry.find_bundle(name))
+    if not isinstance(found, ValueRunner):
+        raise ModelError("tells no values", where=name, fix="See: moodal models list")
+    return found
 
 
 class _Text:

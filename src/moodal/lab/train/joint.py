@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.float32]
 class Head:
     """What one head learns: ``target (n, k)`` and ``weight (n,)``, 0 where a sentence says nothing of it.
 
-    ``kind``: ``multilabel`` (each target a probability; the cross-entropies of the k are summed, so that rare labels are
+    ``kind``: ``multilabel`` (each target a probability; cross-entropies of the k are summed, so that rare labels are
     not drowned by other heads) or ``continuous`` (squared error, averaged over the k; give it standardised).
     """
 
@@ -52,7 +52,7 @@ class Head:
 class Schedule:
     """``epochs`` over all sentences in batches of ``batch``; ``rate`` of the encoder, ten times that of the heads.
 
-    ``exits``: numbers of layers after which heads stand too, before those at the end. They learn from the labels and, as
+    ``exits``: numbers of layers after which heads stand too, before those at the end. They learn from labels and, as
     much again, from what the last heads say of the same sentences (Zhang et al. 2019, arXiv 1905.08094), so that a net
     cut there is a trained one.
     """

@@ -36,9 +36,9 @@ LICENCE = "CC-BY-SA-4.0"
 
 TEXT = """# text
 
-How `words` and `words-vad` read a sentence: {layers} layers of MiniLM-L6 (384 wide, {pieces:,} pieces, stored in {bits} and
-{piece_bits} bits), tuned on GoEmotions and EmoBank and taught by a net of six layers; beside it a linear model on n-grams
-with negation marked; and the table that tells English from other languages.
+How `words` and `words-vad` read a sentence: {layers} layers of MiniLM-L6 (384 wide, {pieces:,} pieces, stored in {bits}
+and {piece_bits} bits), tuned on GoEmotions and EmoBank and taught by a net of six layers; beside it a linear model on
+n-grams with negation marked; and the table that tells English from other languages.
 
 It says nothing by itself: see the cards of the two.
 
@@ -49,10 +49,10 @@ the sources.
 WORDS = """Which of 28 emotions an English sentence shows, each for itself, several at once where they are over their
 stored thresholds; folded by a written table into eight classes, whose shares are calibrated on sentences of one class.
 
-It reads comments of one English-speaking forum (Reddit, 2005 to 2019), as three to five raters each read them. It does
-not know who speaks, what was said before, nor whether it is meant: irony is read as it is written. No label stands for
-contempt, whose share is fixed at 0.03. Emoji are read by their names. Capitals are not told from small letters. Sentences
-in other languages are withheld (`language`), and so is what lies far from all that it has read, and texts of more than
+It reads as three to five raters read comments of one English-speaking forum (Reddit, 2005 to 2019). It does not know
+who speaks, what was said before, nor whether it is meant: irony is read as it is written. No label stands for contempt,
+whose share is fixed at 0.03. Emoji are read by their names. Capitals are not told from small letters. Sentences in
+other languages are withheld (`language`), and so is what lies far from all that it has read, and texts of more than
 some 300 words (`out_of_domain`): cut them into sentences.
 
 XED's emotions (film subtitles) were left out of training: they are not GoEmotions' labels."""
@@ -61,8 +61,8 @@ WORDS_VAD = """Valence, arousal and dominance of an English sentence as readers 
 [-1, 1], where one point of its scale of 1 to 5 about the middle is 1; with the half-width of an interval.
 
 Its text is news, essays, blogs, letters and fiction. It was rated as text: how something is said can turn it round.
-Arousal and dominance are things raters hardly agree on: see the correlations. Texts of more than some 300 words and other
-languages are withheld."""
+Arousal and dominance are things raters hardly agree on: see the correlations. Texts of more than some 300 words and
+other languages are withheld."""
 
 
 def write_text(
@@ -79,7 +79,7 @@ def write_text(
     net = TextNet(len(pieces), settings.layers)
     net.load_state_dict({k[4:]: torch.from_numpy(np.array(v)) for k, v in learnt.items() if k.startswith("net.")})
     longest = settings.own + 2
-    net.place.weight = nn.Parameter(net.place.weight[: longest].detach().clone())
+    net.place.weight = nn.Parameter(net.place.weight[:longest].detach().clone())
     near = work.kept("near", lambda: _near(net, WordPiece(pieces), corpus, settings))
     unknown, floor = (float(v) for v in grams["language"])
     manifest = {

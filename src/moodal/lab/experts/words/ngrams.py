@@ -18,7 +18,7 @@ from moodal.dsp.text_language import english_evidence, language_features
 from moodal.dsp.text_sparse import SparseRows, Vocabulary, text_keys, tfidf
 from moodal.lab.experts.work import Work
 
-from .linear import Floats, logistic, quantised, ridge
+from .linear import logistic, quantised, ridge
 
 __all__ = ["BLOCK_WEIGHTS", "ngrams"]
 

@@ -17,7 +17,7 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.experts.work import Work
 from moodal.lab.train.text import SPECIAL
 
-__all__ = ["Corpus", "VIEWS", "plain", "pieces_of", "read", "top_pieces"]
+__all__ = ["VIEWS", "Corpus", "pieces_of", "plain", "read", "top_pieces"]
 
 FloatArray = npt.NDArray[np.float32]
 
