@@ -67,6 +67,7 @@ KINDS: dict[str, dict[str, str]] = {
         "eeg_ecg": "moodal.extract.brain.expert",
         "wristband": "moodal.extract.body.expert",
         "voice": "moodal.extract.voice.expert",
+        "words": "moodal.extract.words.expert",
     },
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",
