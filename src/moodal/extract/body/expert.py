@@ -68,6 +68,8 @@ STRESS = TrackSpec(
     look_ahead_s=HOP_S,
     about="whether a stressor acts, from the 60 s that end with the sample; quality: share of the signals that tell",
 )
+#: What it says of a recording (see `track`).
+TRACK = STRESS
 
 
 class Session:
