@@ -167,8 +167,10 @@ def _nets(train: _Part, settings: Settings, work: Work) -> list[FaceNet]:
     )  # fmt: skip
     channels = tuple(settings.width * 2**k for k in range(4))
     one = Plan(channels=channels, epochs=settings.first)
+    # What comes last is spoilt less: it is closer to what will be read.
     two = Plan(
-        channels=channels, epochs=settings.second, lr=settings.rate, taught=settings.taught, sizes=(48, 48, 48)
+        channels=channels, epochs=settings.second, lr=settings.rate, taught=settings.taught, sizes=(48, 48, 48),
+        strength=0.5, erased=0.15, mixed=0.0,
     )  # fmt: skip
     first = _trained("net one", one, lambda told: fit(faces, one, work.seed, progress=told), work)
     teachers = [first] if settings.taught else []
