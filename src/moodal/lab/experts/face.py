@@ -55,7 +55,7 @@ class Settings:
 
     width: int = 16
     first: int = 60
-    second: int = 12
+    second: int = 8
     rate: float = 1e-3
     taught: float = 0.0
     shift: float = 0.5
