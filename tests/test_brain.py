@@ -95,9 +95,11 @@ def test_bands_find_the_rhythm_where_it_is_and_skip_what_tells_nothing() -> None
     x[:, 3] = 0.0
     x[:, 4] = np.nan
     told = bands(x)["body"]
-    assert len(told) == 30 and not told.gaps
+    assert len(told) == 30
+    assert not told.gaps
     names = list(POSITIONS)
-    assert np.isnan(told[f"alpha_{names[3]}"]).all() and np.isnan(told[f"alpha_{names[4]}"]).all()
+    assert np.isnan(told[f"alpha_{names[3]}"]).all()
+    assert np.isnan(told[f"alpha_{names[4]}"]).all()
     assert np.nanmean(told["alpha_O2"]) > 3 * np.nanmean(told["alpha_C4"])
     assert told.quality == pytest.approx(17 / 19)
 
@@ -123,11 +125,12 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for mode in expert.MODES:
         arrays[f"eeg_{mode}"] = rng.normal(size=expert.COVARIANCES + 1) / 40
         arrays[f"ecg_{mode}"] = rng.normal(size=len(expert.HEART) + 1) / 4
+    arrays["eeg_few"] = arrays["eeg_causal"]
     heat = {m: {"eeg": 1.0, "ecg": 1.0, "ecg+eeg": 1.0} for m in expert.MODES}
     manifest = {
         "name": "workload-tiny", "version": "1", "kind": "expert", "licence": "made up", "commercial": True,
         "data_terms": "none", "inputs": ["eeg", "ecg"], "scheme": "workload2", "runner": "eeg_ecg", "ecg_share": 0.5,
-        "shrink": dict.fromkeys(expert.MODES, 0.05), "heat": heat, "farthest": 1.0,
+        "shrink": dict.fromkeys(expert.MODES, 0.05), "heat": heat, "farthest": {"all": 1.0, "few": 2.0},
         "calibration": {"temperature": 1.0, "label_sets": {"least": 0.3}},
     }  # fmt: skip
     path = tmp_path_factory.mktemp("bundles") / "workload-tiny.bundle"
@@ -152,7 +155,8 @@ def edf(path: Path, *, kinds: str = "eeg ecg", seconds: int = 40, rate: int = 12
 def test_any_subset_runs_and_hidden_is_absent(made_up: Path, tmp_path: Path) -> None:
     runner = open_runner(Bundle.open(made_up))
     both = runner.read(Example(edf(tmp_path / "both.edf")))
-    assert not isinstance(both, str) and both.shape == (4, expert.WIDTH)
+    assert not isinstance(both, str)
+    assert both.shape == (4, expert.WIDTH)
     for kind in ("eeg", "ecg"):
         alone = runner.read(Example(edf(tmp_path / f"{kind}.edf", kinds=kind)))
         assert not isinstance(alone, str)
@@ -167,10 +171,12 @@ def test_rows_do_not_depend_on_each_other_and_the_person_matters(made_up: Path, 
     file = edf(tmp_path / "a.edf")
     parts = [runner.read(Example(file, start_s=10.0 * k, end_s=10.0 * k + 10)) for k in range(4)]
     whole = runner.read(Example(file))
-    assert not isinstance(whole, str) and all(not isinstance(p, str) for p in parts)
+    assert not isinstance(whole, str)
+    assert all(not isinstance(p, str) for p in parts)
     assert_allclose(np.concatenate(parts), whole)
     alone, own = runner.tell(parts[0]).scores, runner.tell(parts[0], parts).scores
-    assert alone.sum() == pytest.approx(1) and own.sum() == pytest.approx(1)
+    assert alone.sum() == pytest.approx(1)
+    assert own.sum() == pytest.approx(1)
     assert not np.allclose(alone, own)
     assert_allclose(own, runner.tell(parts[0], parts[::-1]).scores, rtol=1e-9)
 
@@ -178,7 +184,8 @@ def test_rows_do_not_depend_on_each_other_and_the_person_matters(made_up: Path, 
 def test_what_is_no_eeg_is_not_told_confidently(made_up: Path, tmp_path: Path) -> None:
     runner = open_runner(Bundle.open(made_up))
     noise = runner.read(Example(edf(tmp_path / "noise.edf", kinds="eeg", noise=True)))
-    assert not isinstance(noise, str) and runner.tell(noise).withheld == "out_of_domain"
+    assert not isinstance(noise, str)
+    assert runner.tell(noise).withheld == "out_of_domain"
     flat = np.zeros((1250, 19))
     assert expert.eeg_row(flat, RATE, list(POSITIONS)) == "flat"
     assert expert.eeg_row(flat * np.nan, RATE, list(POSITIONS)) == "not_finite"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ from moodal.media.whole import Even, whole
 from .tracks import SUBJECT
 from .wrist import FIELDS, KINDS, WINDOW_S, measures
 
-__all__ = ["HOP_S", "MODES", "NAMES", "STRESS", "WIDTH", "Session", "StressRunner", "among_own", "kinds_of", "of_past",
-           "open_runner", "subset_of", "track"]  # fmt: skip
+__all__ = ["HOP_S", "MODES", "NAMES", "STRESS", "TRACK", "WIDTH", "Session", "StressRunner", "among_own", "in_context",
+           "kinds_of", "of_past", "open_runner", "subset_of", "track", "trees_log_odds"]  # fmt: skip
 
 #: The session is measured every so often, s.
 HOP_S = 30.0
@@ -53,6 +54,8 @@ _LEAST_PAST, _LEAST_OWN, _LEAST_S = 4, 8, 20.0
 _SHORT_PAST = 4.0
 #: Width of the kernel over a person's neighbouring windows, s.
 _AROUND_S = 60.0
+#: Windows around one add this share of their own log odds, by a kernel of the same width.
+_LENT = 0.6
 #: Log odds of one model are no larger, so that neither outvotes the other.
 _MOST = 4.0
 
@@ -69,6 +72,9 @@ STRESS = TrackSpec(
     about="whether a stressor acts, from the 60 s that end with the sample; quality: share of the signals that tell",
 )
 #: What it says of a recording (see `track`).
+TRACK = STRESS
+
+#: What is told of a recording.
 TRACK = STRESS
 
 
@@ -153,17 +159,32 @@ def among_own(rows: FloatArray, own: FloatArray) -> FloatArray:
     return np.concatenate([z, np.where(weight > 1e-9, total / np.maximum(weight, 1e-9), z)], axis=1)
 
 
+def in_context(
+    log_odds: FloatArray, rows: FloatArray, own_log_odds: FloatArray, own: FloatArray, level: float
+) -> FloatArray:
+    """Log odds ``(n,)`` of rows once those of the person's own windows ``(m,)`` are known: brought to the same mean
+    for everybody (``level``), and with a share of those that stand beside them in time.
+
+    Stress lasts; a minute of it seldom stands alone. The mean takes for granted that people's windows hold about as
+    much stress as those that were trained on.
+    """
+    shift = float(own_log_odds.mean()) - level
+    apart = rows[:, 1:2] - own[None, :, 1]
+    near = np.exp(-0.5 * (apart / _AROUND_S) ** 2) * (rows[:, :1] == own[None, :, 0]) * (np.abs(apart) > 1.0)
+    return np.asarray(log_odds - shift + _LENT * (near * (own_log_odds - shift)[None]).sum(axis=1))
+
+
 def kinds_of(rows: FloatArray) -> npt.NDArray[np.bool_]:
     """Which `KINDS` tell in each row: ``(n, kinds)``."""
     first = np.cumsum([0, *(len(FIELDS[k]) for k in KINDS)])
     now = np.isfinite(rows[:, 3 : 3 + _F])
-    return np.stack([now[:, a:b].any(axis=1) for a, b in zip(first[:-1], first[1:], strict=True)], axis=1)
+    return np.stack([now[:, a:b].any(axis=1) for a, b in pairwise(first.tolist())], axis=1)
 
 
 def subset_of(kinds: Iterable[bool]) -> str:
     """What a temperature is kept for: all signals, heart and skin, or less."""
     there = dict(zip(KINDS, kinds, strict=True))
-    heart = there["ppg"] or there["hr"]
+    heart = there["ppg"] or there["hr"] or there["ibi"]
     if heart and there["eda"]:
         return "all" if there["temp"] and there["acc"] else "heart+eda"
     return "few"
@@ -180,7 +201,8 @@ class StressRunner:
         self.schemes: Mapping[str, tuple[str, ...]] = {"stress2": STRESS2}
         told = bundle.manifest
         self._heat: Mapping[str, Mapping[str, float]] = told["heat"]
-        self._farthest = float(told["farthest"])
+        self._farthest, self._level = float(told["farthest"]), float(told["level"])
+        self._known: tuple[bytes, FloatArray] = (b"", np.zeros(0))
         self._typical = bundle.array("typical").astype(np.float64)
         self._scale = bundle.array("scale").astype(np.float64)
         self._linear = {m: bundle.array(f"linear_{m}").astype(np.float64) for m in MODES}
@@ -227,18 +249,27 @@ class StressRunner:
     def log_odds(self, rows: FloatArray, own: FloatArray) -> FloatArray:
         """Log odds of stress of rows ``(n, WIDTH)``, both states being as likely beforehand: ``(n,)``."""
         enough = len(own) >= _LEAST_OWN
+        theirs = self._own(own) if enough else np.zeros(0)
         out = np.empty(len(rows))
         for i, (row, kinds) in enumerate(zip(rows, kinds_of(rows), strict=True)):
             one = row[None]
             mode = "baseline" if enough else "causal" if row[2] >= _LEAST_PAST else "alone"
             if mode == "baseline":
-                x = among_own(one, own)
+                told = in_context(self.head(among_own(one, own), mode), one, theirs, own, self._level)
             elif mode == "causal":
-                x = of_past(one, self._scale)
+                told = self.head(of_past(one, self._scale), mode)
             else:
-                x = np.clip(np.nan_to_num((one[:, 3 : 3 + _F] - self._typical) / self._scale, nan=0.0), -_MOST, _MOST)
-            out[i] = self.head(x, mode)[0] / float(self._heat[mode][subset_of(kinds)])
+                x = (one[:, 3 : 3 + _F] - self._typical) / self._scale
+                told = self.head(np.clip(np.nan_to_num(x, nan=0.0), -_MOST, _MOST), mode)
+            out[i] = told[0] / float(self._heat[mode][subset_of(kinds)])
         return out
+
+    def _own(self, own: FloatArray) -> FloatArray:
+        """Log odds of a person's own windows, computed once as long as they stay the same."""
+        key = own.tobytes()
+        if self._known[0] != key:
+            self._known = (key, self.head(among_own(own, own), "baseline"))
+        return self._known[1]
 
     def head(self, x: FloatArray, mode: str) -> FloatArray:
         """Log odds of features ``(n, f)`` of a mode before any temperature: the mean of linear head and forest."""
@@ -284,8 +315,8 @@ def open_runner(bundle: Bundle) -> StressRunner:
 
 
 def track(recording: Recording, runner: StressRunner, span: Span, baseline: Span | None = None) -> TrackSet | None:
-    """`STRESS` of a recording of a wristband; None where it has none of its signals. A row at t rests on the minute that
-    ends at t + 30 s and on what came before; ``baseline`` is a calm stretch that then stands for the past."""
+    """`STRESS` of a recording of a wristband; None where it has none of its signals. A row at t rests on the minute
+    that ends at t + 30 s and on what came before; ``baseline`` is a calm stretch that then stands for the past."""
     session = Session.of(recording, span.start, span.end)
     if not session.streams:
         return None

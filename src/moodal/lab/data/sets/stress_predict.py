@@ -23,6 +23,7 @@ from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.twin import tabled, write
 from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked, runs
 from moodal.media import e4
+from moodal.media.whole import of_events, whole
 
 __all__ = ["SPEC", "generate", "read", "sessions"]
 
@@ -75,8 +76,9 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
         for k, (start, end, task) in enumerate(stretches):
             told = TASKS[task] if task >= 0 else "task"
             collected.add(
-                {m: c for m, c in streams.items() if m in MODALITIES}, start, end, trial=f"{subject}-{k + 1}-{told}", recording=file, subject=subject,
-                session=subject, stimulus=told if task else "",
+                {m: c for m, c in streams.items() if m in MODALITIES}, start, end,
+                trial=f"{subject}-{k + 1}-{told}", recording=file, subject=subject, session=subject,
+                stimulus=told if task else "",
                 _task=TASKS[task] if task >= 0 else "", _stress=STRESS[task != 0], _source=str(int(task != 0)),
             )  # fmt: skip
     return collected.dataset(
@@ -89,15 +91,31 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
 
 
 def sessions(root: Path | str | None = None) -> Iterator[tuple[str, Mapping[str, Channels], list[Stretch]]]:
-    """Each person's whole session: name, streams (those of `MODALITIES` and ``hr``, 1/min) and stretches.
+    """Each person's whole session: name, streams and stretches.
+
+    Streams are those of `MODALITIES`, and what the wristband computed: ``hr`` (1/min) and ``ibi`` (beat intervals in s,
+    on a grid of 8 Hz, NaN where no beat ends).
 
     Raises
     ------
     InputError : a part is not there or cannot be read.
     """
     path, compact = find(SPEC, root)
-    for subject, _, streams, stretches in _compact(path) if compact else _official(path, []):
-        yield subject, streams, stretches
+    held = None
+    if compact:
+        (npz,) = need(SPEC, path, ["stress_predict_shared.npz"])
+        held = npz
+    for subject, file, streams, stretches in _compact(path) if compact else _official(path, []):
+        ibi = None
+        if held is None:
+            ibi = whole(e4.read(Path(file).parent), "ibi")
+        else:
+            with arrays(held) as stored:
+                if f"{subject}_IBI" in stored.files:
+                    events = np.asarray(stored[f"{subject}_IBI"], np.float64).reshape(-1, 2)
+                    ibi = of_events(events[:, 0], events[:, 1], float(events[-1, 0]) + 1.0)
+        beside = {} if ibi is None else {"ibi": Channels(ibi.values, ibi.rate_hz, ibi.start_s)}
+        yield subject, {**streams, **beside}, stretches
 
 
 def _compact(path: Path) -> Iterator[tuple[str, str, Mapping[str, Channels], list[Stretch]]]:
