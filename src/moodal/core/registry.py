@@ -101,6 +101,10 @@ KINDS: dict[str, dict[str, str]] = {
         "lsgmer": "moodal.lab.models.lsgmer",
         "mult": "moodal.lab.models.mult",
     },
+    # Models that read raw signals, with training of their own.
+    "learners": {
+        "physioomni": "moodal.lab.train.physioomni",
+    },
 }
 
 #: Bundles that ship with moodal lie here, each a file or a folder named after it.
