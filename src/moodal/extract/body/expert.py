@@ -71,8 +71,6 @@ STRESS = TrackSpec(
     look_ahead_s=HOP_S,
     about="whether a stressor acts, from the 60 s that end with the sample; quality: share of the signals that tell",
 )
-#: What it says of a recording (see `track`).
-TRACK = STRESS
 
 #: What is told of a recording.
 TRACK = STRESS

@@ -168,7 +168,9 @@ class PhysioOmni(nn.Module):
         """`predict`."""
         return self.predict(signals, present)
 
-    def loss(self, signals: Signals, goal: Tensor, *, weights: Tensor | None = None, fit: str = "mse") -> dict[str, Tensor]:
+    def loss(
+        self, signals: Signals, goal: Tensor, *, weights: Tensor | None = None, fit: str = "mse"
+    ) -> dict[str, Tensor]:
         """Terms by name, already weighted: ``align``, ``fused``, ``own.MODALITY``, ``margin``.
 
         ``goal`` is ``(B,)`` int64 for classes, ``(B, C)`` else.

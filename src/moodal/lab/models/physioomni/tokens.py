@@ -99,7 +99,9 @@ def present_of(signals: Signals, modalities: Sequence[str]) -> Tensor:
     """
     known = [m for m in modalities if m in signals]
     if not known:
-        raise InputError("none of its modalities is there", where="physioomni", fix=f"It knows: {', '.join(modalities)}.")
+        raise InputError(
+            "none of its modalities is there", where="physioomni", fix=f"It knows: {', '.join(modalities)}."
+        )
     n, device = len(signals[known[0]]), signals[known[0]].x.device
     gone = torch.zeros(n, dtype=torch.bool, device=device)
     return torch.stack([signals[m].present if m in signals else gone for m in modalities], dim=1)

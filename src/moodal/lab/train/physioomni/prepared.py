@@ -39,9 +39,7 @@ class Prepared:
         return {m: taken for m, t in self.tokens.items() if bool((taken := t.take(at)).present.any())}
 
 
-def prepare(
-    data: Dataset, modalities: Sequence[str], *, as_named: bool = False, force_units: bool = False
-) -> Prepared:
+def prepare(data: Dataset, modalities: Sequence[str], *, as_named: bool = False, force_units: bool = False) -> Prepared:
     """Tokens of those modalities; one that the data lack is absent throughout.
 
     Raises

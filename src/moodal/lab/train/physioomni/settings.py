@@ -33,7 +33,9 @@ class StageSettings:
 
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.batch < 1:
-            raise UsageError(f"epochs {self.epochs} and batch {self.batch} must be 0 and 1 at least", where="physioomni")
+            raise UsageError(
+                f"epochs {self.epochs} and batch {self.batch} must be 0 and 1 at least", where="physioomni"
+            )
         if not self.lr > 0:
             raise UsageError(f"must be above 0, not {self.lr:g}", where="physioomni lr")
         if not 0 <= self.warmup < 1:

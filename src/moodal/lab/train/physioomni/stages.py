@@ -259,7 +259,9 @@ def _optimiser(module: nn.Module, s: StageSettings, scale: Callable[[str], float
     return torch.optim.AdamW(told, lr=s.lr, betas=(s.beta1, s.beta2), fused=True)
 
 
-def _write(path: Path, key: str, module: nn.Module, optimiser: torch.optim.AdamW, curves: list[dict[str, float]]) -> None:
+def _write(
+    path: Path, key: str, module: nn.Module, optimiser: torch.optim.AdamW, curves: list[dict[str, float]]
+) -> None:
     moments = {f"{i}/{name}": t for i, row in optimiser.state_dict()["state"].items() for name, t in row.items()}
     disk.save(path, {"key": key, "curves": curves}, model=module.state_dict(), optimiser=moments)
 
