@@ -29,7 +29,9 @@ def turns(speech: np.ndarray, cut: int) -> tuple[list[Window], list[int]]:
     """Windows of frames of which these are speech, and `Turns.final` after each push."""
     near = np.convolve(speech, np.ones(33), "same") > 0
     sound = np.repeat(np.arange(len(speech), dtype=np.float32), FRAME)
-    told, found, final = Turns(), [], []
+    told = Turns()
+    found: list[Window] = []
+    final: list[int] = []
     for a in range(0, len(speech), cut):
         b = min(a + cut, len(speech))
         new = told.push(sound[a * FRAME : b * FRAME], speech[a:b] > 0, near[a:b])
@@ -134,13 +136,14 @@ def test_scores_sum_to_one_and_a_corpus_says_nothing_of_what_it_lacks(runner: Vo
 class TestRunner:
     """Files in, scores out."""
 
-    def read(self, runner: VoiceRunner, tmp_path: Path, sound: np.ndarray, **span: float) -> np.ndarray | str:
-        return runner.read(Example(made.write_wav(tmp_path / "clip.wav", sound), **span))
+    def read(self, runner: VoiceRunner, tmp_path: Path, sound: np.ndarray, start_s: float | None = None,
+             end_s: float | None = None) -> np.ndarray | str:  # fmt: skip
+        return runner.read(Example(made.write_wav(tmp_path / "clip.wav", sound), None, start_s, end_s))
 
     def test_a_short_clip_is_one_window(self, runner: VoiceRunner, tmp_path: Path) -> None:
         evidence = self.read(runner, tmp_path, made.speech(4))
         assert isinstance(evidence, np.ndarray)
-        assert evidence.shape == (1, voice_bundle.D)
+        assert evidence.shape == (1, 2 * voice_bundle.D)
         told = runner.tell(evidence)
         assert told.scores.shape == (8,)
         assert told.scores.sum() == pytest.approx(1)
@@ -170,14 +173,14 @@ class TestRunner:
 
     def test_a_person_counts_from_enough_clips_on(self, runner: VoiceRunner) -> None:
         rng = np.random.default_rng(0)
-        clips = [rng.normal(size=(1, voice_bundle.D)).astype(np.float32) for _ in range(FEWEST)]
+        clips = [rng.normal(size=(1, 2 * voice_bundle.D)).astype(np.float32) for _ in range(FEWEST)]
         alone, few, many = (runner.tell(clips[0], p).scores for p in ((), clips[:-1], clips))
         assert np.array_equal(alone, few)
         assert not np.allclose(alone, many)
 
     def test_what_is_far_is_withheld(self, tmp_path: Path) -> None:
         told = open_runner(voice_bundle.write(tmp_path / "v.bundle", threshold=0.0))
-        assert told.tell(np.ones((1, voice_bundle.D), np.float32)).withheld == "out_of_domain"
+        assert told.tell(np.ones((1, 2 * voice_bundle.D), np.float32)).withheld == "out_of_domain"
 
     def test_a_damaged_bundle_says_so(self, tmp_path: Path) -> None:
         bundle = voice_bundle.write(tmp_path / "v.bundle")

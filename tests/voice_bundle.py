@@ -10,7 +10,7 @@ import pytest
 
 from moodal.core.bundle import Bundle
 
-D, CLASSES = 160, 8
+D, CLASSES = 80, 8
 
 
 def write(path: Path, *, threshold: float = 1e9, well_within: float = 0.0, seed: int = 0, **told: Any) -> Bundle:
@@ -31,7 +31,7 @@ def write(path: Path, *, threshold: float = 1e9, well_within: float = 0.0, seed:
     graph = helper.make_graph(
         nodes, "encoder",
         [helper.make_tensor_value_info("mel", TensorProto.FLOAT, [1, "time", 80])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, D])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, 2 * D])],
         [numpy_helper.from_array(np.array([1], np.int64), "time")],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -41,7 +41,11 @@ def write(path: Path, *, threshold: float = 1e9, well_within: float = 0.0, seed:
         "plain_bias": np.zeros(2 * CLASSES), "gate": rng.normal(0, 0.1, (2, D)), "gate_bias": np.zeros(2),
         "known": np.array([[1] * 8, [1, 0, 1, 1, 1, 1, 0, 1]]), "person": rng.normal(0, 0.1, (CLASSES, D)),
         "person_bias": np.zeros(CLASSES), "apart": rng.normal(0, 0.1, (2 * CLASSES, D)),
-        "apart_bias": np.zeros(2 * CLASSES), "basis": np.eye(D)[:, :4], "deviation": np.ones(4),
+        "apart_bias": np.zeros(2 * CLASSES), "first_mean": np.zeros(D), "first_spread": np.full(D, 0.2),
+        "first": rng.normal(0, 0.1, (2 * CLASSES, D)), "first_bias": np.zeros(2 * CLASSES),
+        "first_own": rng.normal(0, 0.1, (2 * CLASSES, D)), "first_own_bias": np.zeros(2 * CLASSES),
+        "first_gate": rng.normal(0, 0.1, (2, D)), "first_gate_bias": np.zeros(2),
+        "basis": np.eye(D)[:, :4], "deviation": np.ones(4),
     }  # fmt: skip
     manifest = {
         "name": "voice-tiny", "version": "1", "kind": "expert", "licence": "CC0", "commercial": True, "data_terms": "",

@@ -2,7 +2,7 @@
 
 ::
 
-    sound ─► Labeller ─► Turns ─► log-mel ─► graph "encoder" ─► embedding (d) a window       `read`, the costly part
+    sound ─► Labeller ─► Turns ─► log-mel ─► graph "encoder" ─► embedding (2 d) a window     `read`, the costly part
                                                                      │
              of a stranger   standardised over the training clips ◄──┤──► by the person's own clips   `tell`
                                      plain head ─► classes             person head ─► classes
@@ -53,8 +53,9 @@ Floats = npt.NDArray[np.float32]
 
 #: Arrays of a bundle.
 ARRAYS = (
-    "mean", "spread", "plain", "plain_bias", "gate", "gate_bias", "known", "person", "person_bias", "apart", "apart_bias",
-    "basis", "deviation",
+    "mean", "spread", "plain", "plain_bias", "gate", "gate_bias", "known", "person", "person_bias", "apart",
+    "apart_bias", "basis", "deviation", "first_mean", "first_spread", "first", "first_bias", "first_own",
+    "first_own_bias", "first_gate", "first_gate_bias",
 )  # fmt: skip
 #: Windows of a person without which nothing is known of how that person usually sounds.
 FEWEST = 8
@@ -117,6 +118,31 @@ def by_person(embedding: Floats, known: Floats, a: Mapping[str, Floats]) -> Floa
     weight = np.maximum(np.take_along_axis(alike, order, axis=1), 1e-6)
     near = (weight[:, :, None] * beside[order]).sum(axis=1) / weight.sum(axis=1, keepdims=True)
     return _log_softmax(told + 0.5 * np.log(near + 1e-3))
+
+
+def beside(x: Floats, a: Mapping[str, Floats], z: Floats | None = None) -> FloatArray:
+    """Log scores ``(n, C)`` by ridge regression on the first block's statistics ``x (n, d)``, standardised over the
+    training clips: a head for each corpus (``first``) mixed by ``first_gate``; with ``z (n, d)``, the same by the
+    person's own clips, by ``first_own``."""
+    known = a["known"] > 0
+    name, y = ("first", x) if z is None else ("first_own", z)
+    y, x = np.clip(y, -FURTHEST, FURTHEST), np.clip(x, -FURTHEST, FURTHEST)
+    head = (y @ a[name].T + a[f"{name}_bias"]).reshape(len(x), *known.shape)
+    told = _log_softmax(np.where(known, head, -1e4).astype(np.float64))
+    share = _log_softmax((x @ a["first_gate"].T + a["first_gate_bias"]).astype(np.float64))
+    return np.asarray(np.logaddexp.reduce(share[:, :, None] + told, axis=1))
+
+
+def told_of(evidence: Floats, a: Mapping[str, Floats], known: Floats | None = None) -> FloatArray:
+    """Log scores ``(n, C)`` of evidence ``(n, 2 d)``, by that ``known (m, 2 d)`` of the person where it is given: the
+    tuned network's and the first block's, which err apart, count the same."""
+    d = len(a["mean"])
+    tuned, first = evidence[:, :d], evidence[:, d:]
+    x = np.asarray((first - a["first_mean"]) / a["first_spread"], np.float32)
+    if known is None:
+        return _log_softmax(mixed(_standard(tuned, a), a) + beside(x, a))
+    z = own(first, known[:, d:], a["first_spread"])
+    return _log_softmax(by_person(tuned, known[:, :d], a) + beside(x, a, z))
 
 
 def _standard(embedding: Floats, a: Mapping[str, Floats]) -> Floats:
@@ -210,21 +236,19 @@ class VoiceRunner:
     def far(self, evidence: Evidence) -> FloatArray:
         """Each window's distance from the training clips, see `distance`."""
         a = self._arrays
-        x = _standard(np.asarray(evidence, np.float32), a)
+        x = _standard(np.asarray(evidence, np.float32)[:, : len(a["mean"])], a)
         return distance(x, a["basis"], a["deviation"], float(self.bundle.manifest["domain"]["rest"]))
 
     def tell(self, evidence: Evidence, person: Sequence[Evidence] = ()) -> Told:
         """The windows' mean log scores, calibrated. With `FEWEST` windows of the person or more they are told by how
         that person usually sounds; the clip must then be one of many moods, not the only one."""
-        a = self._arrays
         embedding = np.asarray(evidence, np.float32)
         known = np.concatenate(list(person)) if person else np.zeros((0, embedding.shape[1]), np.float32)
         calibration = dict(self.bundle.manifest["calibration"] or {})
-        if len(known) >= FEWEST:
-            logits = by_person(embedding, known, a)
+        enough = len(known) >= FEWEST
+        if enough:
             calibration = dict(calibration.get("person", calibration))
-        else:
-            logits = mixed(_standard(embedding, a), a)
+        logits = told_of(embedding, self._arrays, known if enough else None)
         scores = tempered(logits.mean(axis=0), calibration)
         far = float(np.median(self.far(embedding)))
         return Told(scores, "out_of_domain" if far > float(self.bundle.manifest["domain"]["threshold"]) else "")

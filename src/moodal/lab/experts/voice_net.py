@@ -83,7 +83,8 @@ class VoiceNet(nn.Module):
 
 
 class Encoder(nn.Module):
-    """What ships: log-mel of one window ``(1, T, 80)`` to its embedding ``(1, 768)``."""
+    """What ships: log-mel of one window ``(1, T, 80)`` to ``(1, 1536)``: its embedding, then mean and deviation of the
+    first block's frames."""
 
     def __init__(self, stem: WhisperEncoder, net: VoiceNet, pool: int, longest: int) -> None:
         super().__init__()
@@ -99,11 +100,13 @@ class Encoder(nn.Module):
         x = F.gelu(self.conv2(x)).transpose(1, 2)
         x = self._block(self.first, x + self.position[: x.shape[1]])
         x = F.avg_pool1d(x.transpose(1, 2), self.pool).transpose(1, 2)
+        middle = x.mean(1)
+        first = torch.cat([middle, ((x - middle[:, None]) ** 2).mean(1).clamp_min(1e-8).sqrt()], 1)
         for block in self.net.blocks:
             assert isinstance(block, Block)
             x = self._block(block, x)
         told = self.net.norm(x)
-        return self.net.pooled(self.net.query(told), told)
+        return torch.cat([self.net.pooled(self.net.query(told), told), first], 1)
 
     @staticmethod
     def _block(block: Block, x: Tensor) -> Tensor:
