@@ -95,12 +95,7 @@ def test_traps(words: LabelRunner, text: str, wrong: list[str]) -> None:
 
 
 #: Irony cannot be told from the words alone: what is asked is that nothing be told with confidence.
-IRONY = [
-    "Oh great, another meeting.",
-    "Thanks for nothing.",
-    "Yeah, right, what a genius.",
-    "Just what I needed today.",
-]
+IRONY = ["Oh great, another meeting.", "Thanks for nothing.", "Yeah, right, what a genius.", "Just what I needed."]
 
 
 @pytest.mark.parametrize("text", IRONY)

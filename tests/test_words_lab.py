@@ -9,7 +9,8 @@ from moodal.dsp.text_signs import named_signs
 
 torch = pytest.importorskip("torch")
 
-from moodal.lab.experts.words.decide import Mix, fit_mix, fit_values, halves, macro_f1, thresholds  # noqa: E402
+from moodal.lab.experts.words.decide import BESIDE, Mix, fit_mix, fit_values, halves, macro_f1, thresholds  # noqa: E402
+from moodal.lab.experts.words.negation import negated  # noqa: E402
 from moodal.lab.experts.words.texts import pieces_of, plain, top_pieces  # noqa: E402
 from moodal.lab.nn.text import TextNet  # noqa: E402
 from moodal.lab.train.joint import Head, Schedule, joint, predicted  # noqa: E402
@@ -88,11 +89,21 @@ def test_halves_are_each_counted_once() -> None:
     np.testing.assert_array_equal(b, c)
 
 
-def test_values_are_mixed_by_least_squares() -> None:
+def test_values_are_mixed_in_deviations() -> None:
     rng = np.random.default_rng(1)
-    first, second = rng.normal(size=(2, 100, 2))
-    found = fit_values(2 * first - second + 0.5, first, second)
-    np.testing.assert_allclose(found, [[2, -1, 0.5]] * 2, atol=1e-9)
+    first, second = rng.normal(size=(2, 400, 3)) * np.array([1.0, 2.0, 4.0])
+    truth = 3 * (first / first.std(axis=0) + second / second.std(axis=0) * BESIDE) + 0.5
+    found = fit_values(truth, first, second)
+    np.testing.assert_allclose(found[:, 0], 3 / first.std(axis=0))
+    np.testing.assert_allclose(found[:, 1], 3 * np.array(BESIDE) / second.std(axis=0))
+    np.testing.assert_allclose(found[:, 2], 0.5)
+
+
+def test_denied_feelings_are_not_among_those_of_the_written_tests() -> None:
+    texts, shares = negated()
+    assert not any(w in t.lower().split() for t in texts for w in ("happy", "sad", "angry", "afraid", "grateful"))
+    assert ((shares >= 0) & (shares <= 1)).all()
+    assert len(texts) == len(set(texts)) == len(shares)
 
 
 def test_pieces_that_are_kept() -> None:

@@ -84,18 +84,18 @@ class TextReader:
 
     @cached_property
     def _near(self) -> tuple[FloatArray, FloatArray, float]:
-        centre, axes = (self.bundle.array(n).astype(np.float64) for n in ("near_centre", "near_axes"))
-        return centre, axes, float(self.bundle.manifest["near"]["farthest"])
+        centre, axes, scale = (self.bundle.array(f"near_{n}").astype(np.float64) for n in ("centre", "axes", "scale"))
+        return centre, axes * scale, float(self.bundle.manifest["near"]["farthest"])
 
     def distance(self, evidence: Evidence) -> float:
         """How far a reading lies from what was trained on, over how far any may lie: above 1 is out of its domain.
 
-        Mahalanobis distance of the mean state (Lee et al. 2018, arXiv 1807.03888, with one class): ``axes (d, k)`` are
-        directions over their deviation, the last of them all that the others leave.
+        Mahalanobis distance of the mean state (Lee et al. 2018, arXiv 1807.03888, with one class): ``axes (d, d)`` are
+        directions over their deviation.
         """
         centre, axes, farthest = self._near
         state = self.parts(evidence).state.mean(axis=0, dtype=np.float64) - centre
-        return float(np.sqrt(((state[:, None] * axes).sum(axis=0) ** 2).sum()) / farthest)
+        return float(np.sqrt(((state @ axes) ** 2).sum()) / farthest)
 
 
 _open: dict[str, TextReader] = {}

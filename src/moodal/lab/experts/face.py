@@ -45,9 +45,8 @@ Floats = npt.NDArray[np.float64]
 class Settings:
     """What the recipe may say.
 
-    ``width`` is the channels of the first convolution, ``first`` and ``second`` are epochs of the two nets, of which
-    the second goes on from where the first ended at the learning rate ``rate``, ``taught`` the share of the first one's
-    answers in what the second learns. ``shift`` is the share of the log ratio of natural to training class shares that
+    ``width`` is the channels of the first convolution, ``first`` the epochs of a net that learns from nothing, ``second``
+    those of the two nets that go on from there at the learning rate ``rate``, each with a seed of its own. ``shift`` is the share of the log ratio of natural to training class shares that
     is added to log scores. ``components`` of the state of each ``every``-th training picture are whitened for the
     distance from training, of which ``held`` (a share) of validation pictures lie within the limit. ``rows`` bounds
     both parts (0: all), for tests; ``checks`` runs what is measured beside the scores.
@@ -55,9 +54,8 @@ class Settings:
 
     width: int = 16
     first: int = 60
-    second: int = 8
-    rate: float = 1e-3
-    taught: float = 0.0
+    second: int = 90
+    rate: float = 1.5e-3
     shift: float = 0.5
     components: int = 24
     every: int = 3
@@ -137,9 +135,9 @@ _CHECKED = 500
 
 _ABOUT = """
 What a face shows, as ten people would name it: eight classes from a grey picture of 48 x 48 pixels. Two small nets of
-one shape look at the face, one at the picture as it is and one at its mirror image, and their shares are averaged. The
-first learnt from the votes as distributions and, beside them, to tell where the points of the face lie and how it moves
-(as the mesh of the analysis says it); the second went on from where the first ended, with the rate raised again.
+one shape look at the face, one at the picture as it is and one at its mirror image, and their shares are averaged.
+They learnt from the votes as distributions and, beside them, to tell where the points of the face lie and how it moves
+(as the mesh of the analysis says it), both from a net of sixty epochs on, with the rate raised again.
 
 FER+ names no people, so one person may stand in both parts, and intervals are over pictures. The validation part was
 not used to choose epochs or weights; the prior shift, the temperature, label sets and the weight of the blendshape rule
@@ -173,12 +171,11 @@ def _nets(train: _Part, settings: Settings, work: Work) -> list[FaceNet]:
         mixed=0.2,
     )  # fmt: skip
     first = _trained("net one", one, lambda told: fit(faces, one, work.seed, progress=told), work)
-    return [
-        _trained(
-            f"net {name}", two, lambda told, k=k: fit(faces, two, work.seed + k, start=first, progress=told), work
-        )
-        for k, name in ((1, "two"), (2, "three"))
-    ]  # fmt: skip
+
+    def onwards(k: int) -> Callable[[Callable[[int, float], None]], FaceNet]:
+        return lambda told: fit(faces, two, work.seed + k, start=first, progress=told)
+
+    return [_trained(f"net {name}", two, onwards(k), work) for k, name in ((1, "two"), (2, "three"))]
 
 
 def _trained(name: str, plan: Plan, train: Callable[[Callable[[int, float], None]], FaceNet], work: Work) -> FaceNet:

@@ -26,7 +26,7 @@ from .decide import fit_mix, fit_values, halves, thresholds
 from .ngrams import ngrams
 from .settings import Settings
 from .texts import Corpus, read
-from .tuning import student, teacher
+from .tuning import finished, student, teacher
 
 __all__ = ["Settings", "make"]
 
@@ -49,7 +49,8 @@ def make(settings: Settings, work: Work) -> Sequence[Made]:
         return lambda done, total, loss: work.progress(f"{name}: loss {loss:.3f}", whole * done / total)
 
     taught = work.kept("teacher", lambda: teacher(corpus, settings, work.seed, told("teacher", 0.5)))
-    learnt = work.kept("student", lambda: student(corpus, taught, settings, work.seed, told("student", 0.8)))
+    first = work.kept("student", lambda: student(corpus, taught, settings, work.seed, told("student", 0.7)))
+    learnt = work.kept("end", lambda: finished(corpus, taught, first, settings, work.seed, told("end", 0.8)))
     grams = work.kept("ngrams", lambda: ngrams(work, lambda share: work.progress("n-grams", 0.8 + 0.1 * share)))
     text = cards.write_text(work, corpus, settings, taught["vocabulary"], learnt, grams)
     work.progress("reading the dev parts", 0.95)

@@ -98,7 +98,7 @@ def write_text(
     card = TEXT.format(layers=settings.layers, pieces=len(pieces), bits=settings.bits, piece_bits=settings.piece_bits,
                        terms=TERMS)  # fmt: skip
     further = {k: v for k, v in grams.items() if k != "language"}
-    further |= {"near_centre": near["centre"], "near_axes": near["axes"]}
+    further |= {f"near_{k}": near[k] for k in ("centre", "axes", "scale")}
     # Which sentences these are is told by the two bundles that read by it.
     target = work.folder / "text.bundle"
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -118,17 +118,20 @@ def _near(net: TextNet, pieces: WordPiece, corpus: Corpus, settings: Settings) -
 
     def states(texts: list[str]) -> Array:
         found = []
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             for i in range(0, len(texts), 64):
                 rows = pieces_of(pieces, texts[i : i + 64], settings.own)
-                found.append(pooled(net.eval(), rows, (settings.layers,))[0].numpy())
+                found.append(pooled(net.eval(), rows, (settings.layers,))[0].float().numpy())
         return np.concatenate(found).astype(np.float64)
 
-    seen = states([*goemotions[::10], *emobank[::4]])
+    seen = states([*goemotions[::12], *emobank[::6]])
     centre = seen.mean(axis=0)
     spread, axes = np.linalg.eigh(np.cov(seen.T))
     # Directions of hardly any spread are kept from deciding alone.
-    axes = (axes / np.sqrt(np.maximum(spread, 0.02 * spread.mean()))).astype(np.float16)
-    dev = states([*corpus.dev_texts[0][::2], *corpus.dev_texts[1]])
-    far = np.sqrt((((dev - centre) @ axes.astype(np.float64)) ** 2).sum(axis=1))
-    return {"centre": centre.astype(np.float32), "axes": axes, "farthest": np.quantile(far, FARTHEST)}
+    axes = axes / np.sqrt(np.maximum(spread, 0.02 * spread.mean()))
+    scale = np.abs(axes).max(axis=0) / 127
+    stored = np.round(axes / scale).astype(np.int8)
+    dev = states([*corpus.dev_texts[0][::3], *corpus.dev_texts[1]])
+    far = np.sqrt((((dev - centre) @ (stored * scale)) ** 2).sum(axis=1))
+    return {"centre": centre.astype(np.float32), "axes": stored, "scale": scale.astype(np.float32),
+            "farthest": np.quantile(far, FARTHEST)}  # fmt: skip

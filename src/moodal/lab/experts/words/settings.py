@@ -12,6 +12,7 @@ class Settings:
     """``layers`` of what ships, of ``pieces`` of the vocabulary, reading ``own`` pieces at once.
 
     ``teacher_*`` are of the six-layer net; ``rate`` of the encoder (its heads ten times that), ``batch`` in sentences.
+    ``last_*`` are of the end, where denied feelings are among the sentences, ``denials`` times an epoch.
     ``many``: labels with more training sentences than this are frequent. ``across`` is what a teacher's word counts on
     the other set's sentences. ``bits`` are of stored weights, ``piece_bits`` of stored pieces. ``threads`` are part of
     the recipe, because sums depend on them.
@@ -23,8 +24,11 @@ class Settings:
     teacher_layers: int = 6
     teacher_epochs: float = 2.0
     teacher_rate: float = 1.3e-4
-    epochs: float = 2.0
-    rate: float = 8e-5
+    epochs: float = 2.25
+    rate: float = 1e-4
+    last_epochs: float = 0.7
+    last_rate: float = 5e-5
+    denials: int = 2
     batch: int = 64
     many: int = 2050
     across: float = 0.25

@@ -1,4 +1,4 @@
-"""Tuning the encoder: six layers that also answer after three, then the three alone, taught by both.
+"""Tuning the encoder: six layers that also answer after three, then the three alone, taught by all six.
 
 ::
 
@@ -21,10 +21,11 @@ from moodal.lab.nn.text import TextNet, load
 from moodal.lab.train.joint import Head, Schedule, joint, predicted
 
 from .base import base
+from .negation import negated
 from .settings import Settings
 from .texts import Corpus, pieces_of, top_pieces
 
-__all__ = ["base_vocabulary", "student", "teacher"]
+__all__ = ["base_vocabulary", "finished", "student", "teacher"]
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
@@ -53,8 +54,8 @@ def _share(corpus: Corpus, many: int) -> FloatArray:
 def teacher(
     corpus: Corpus, settings: Settings, seed: int, progress: Callable[[int, int, float], None]
 ) -> dict[str, Array]:
-    """``vocabulary``; the first layers' weights ``net.*`` and heads ``heads.*``; what both exits say of GoEmotions and
-    EmoBank, of their training and dev parts: ``PART.HEAD``."""
+    """``vocabulary``; the first layers' weights ``net.*`` and heads ``heads.*``; what they say of the sentences of
+    GoEmotions and EmoBank, training and dev parts: ``PART.HEAD``."""
     torch.set_num_threads(settings.threads)
     whole = base_vocabulary()
     places = top_pieces(corpus.texts, whole, settings.pieces)
@@ -98,36 +99,57 @@ def student(
     corpus: Corpus, taught: Mapping[str, Array], settings: Settings, seed: int,
     progress: Callable[[int, int, float], None],
 ) -> dict[str, Array]:  # fmt: skip
-    """The first layers alone, on labels and on what both exits said: ``net.*``, ``heads.*``."""
+    """The first layers alone, on labels and on what the six said, half each: ``net.*``, ``heads.*``."""
+    return _taught(corpus, taught, settings, Schedule(settings.epochs, settings.rate, settings.batch, seed=seed + 1),
+                   progress, taught)  # fmt: skip
+
+
+def finished(
+    corpus: Corpus, taught: Mapping[str, Array], learnt: Mapping[str, Array], settings: Settings, seed: int,
+    progress: Callable[[int, int, float], None],
+) -> dict[str, Array]:  # fmt: skip
+    """As `student`, on from there, with what denies a feeling among the sentences (`negated`)."""
+    schedule = Schedule(settings.last_epochs, settings.last_rate, settings.batch, seed=seed + 2)
+    return _taught(corpus, taught, settings, schedule, progress, learnt, denials=settings.denials)
+
+
+def _taught(
+    corpus: Corpus, taught: Mapping[str, Array], settings: Settings, schedule: Schedule,
+    progress: Callable[[int, int, float], None], begin: Mapping[str, Array], denials: int = 0,
+) -> dict[str, Array]:  # fmt: skip
     torch.set_num_threads(settings.threads)
     vocabulary = [str(p) for p in taught["vocabulary"]]
     pieces = WordPiece(vocabulary)
     net = TextNet(len(vocabulary), settings.layers)
-    net.load_state_dict({k[4:]: torch.from_numpy(np.array(v)) for k, v in taught.items() if k.startswith("net.")})
-    n, m = len(corpus.labels), _TWICE * len(corpus.ratings)
+    net.load_state_dict({k[4:]: torch.from_numpy(np.array(v)) for k, v in begin.items() if k.startswith("net.")})
+    texts, shares = negated()
+    n, m, d = len(corpus.labels), _TWICE * len(corpus.ratings), denials * len(texts)
 
-    def both(part: str, head: str) -> FloatArray:
-        return np.asarray((taught[f"{part}.{head}"] + taught[f"{part}.{head}_{settings.layers}"]) / 2, np.float32)
+    def said(part: str, head: str) -> FloatArray:
+        return np.asarray(taught[f"{part}.{head}"], np.float32)
 
     def odds(part: str) -> FloatArray:
-        return np.asarray(1 / (1 + np.exp(-both(part, "goe"))), np.float32)
+        return np.asarray(1 / (1 + np.exp(-said(part, "goe"))), np.float32)
 
-    def beside(own: float, other: float) -> FloatArray:
-        return np.concatenate([np.full(n, own), np.full(m, other)]).astype(np.float32)
+    def beside(own: float, other: float, denied: float) -> FloatArray:
+        return np.concatenate([np.full(n, own), np.full(m, other), np.full(d, denied)]).astype(np.float32)
 
-    labels = np.concatenate([(corpus.labels + odds("goe")) / 2, np.tile(odds("emo"), (_TWICE, 1))])
-    vad = np.concatenate([both("goe", "vad"), np.tile((corpus.ratings[:, :3] + both("emo", "vad")) / 2, (_TWICE, 1))])
-    views = np.concatenate(
-        [both("goe", "views"), np.tile((corpus.ratings[:, 3:] + both("emo", "views")) / 2, (_TWICE, 1))]
+    def rated(head: str, own: FloatArray) -> FloatArray:
+        both = np.tile((own + said("emo", head)) / 2, (_TWICE, 1))
+        return np.concatenate([said("goe", head), both, np.zeros((d, own.shape[1]), np.float32)])
+
+    labels = np.concatenate(
+        [(corpus.labels + odds("goe")) / 2, np.tile(odds("emo"), (_TWICE, 1)), np.tile(shares, (denials, 1))]
     )
+    across = settings.across
     heads = {
-        "goe": Head("multilabel", labels, beside(1.0, settings.across)),
-        "vad": Head("continuous", vad, beside(settings.across, 1.0)),
-        "views": Head("continuous", views, beside(settings.across / 2, 0.5)),
+        "goe": Head("multilabel", labels, beside(1.0, across, 1.0)),
+        "vad": Head("continuous", rated("vad", corpus.ratings[:, :3]), beside(across, 1.0, 0.0)),
+        "views": Head("continuous", rated("views", corpus.ratings[:, 3:]), beside(across / 2, 0.5, 0.0)),
     }
-    start = {k[6:]: v for k, v in taught.items() if k.startswith("heads.")}
-    schedule = Schedule(settings.epochs, settings.rate, settings.batch, seed=seed + 1)
-    rows, share = _rows(corpus, pieces, settings.own), _share(corpus, settings.many)
+    rows = _rows(corpus, pieces, settings.own) + pieces_of(pieces, texts, settings.own) * denials
+    share = np.concatenate([_share(corpus, settings.many), np.ones(d, np.float32)])
+    start = {k[6:]: v for k, v in begin.items() if k.startswith("heads.")}
     linear = joint(net, rows, heads, schedule, share=share, start=start, progress=progress)
     found: dict[str, Array] = {f"net.{k}": v.numpy() for k, v in net.state_dict().items()}
     found |= {f"heads.{k}": v.numpy() for k, v in linear.state_dict().items()}
