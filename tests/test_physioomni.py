@@ -139,7 +139,9 @@ def test_an_absent_modality_is_not_encoded(monkeypatch: pytest.MonkeyPatch) -> N
     net, given = model(), signals()
     seen = []
     forward = net.encoders["eog"].forward
-    monkeypatch.setattr(net.encoders["eog"], "forward", lambda tokens, *a: (seen.append(len(tokens)), forward(tokens))[1])
+    monkeypatch.setattr(
+        net.encoders["eog"], "forward", lambda tokens, *a: (seen.append(len(tokens)), forward(tokens))[1]
+    )
     run(net, given)
     assert seen == [2]
 
@@ -284,7 +286,9 @@ def test_masks_have_their_share_and_only_masked_places_are_told() -> None:
     codes = Tokenizer(tuple(NAMES), TINY).codes(signals())
     kept = {}
     for m in NAMES:
-        net.encoders[m].register_forward_hook(lambda _m, _i, out, m=m: (out[1].retain_grad(), kept.update({m: out[1]}))[0])
+        net.encoders[m].register_forward_hook(
+            lambda _m, _i, out, m=m: (out[1].retain_grad(), kept.update({m: out[1]}))[0]
+        )
     hidden = {m: draw(t, 0.5) for m, t in signals().items()}
     terms = net(signals(), codes, hidden=hidden)
     net.loss(terms).backward()
@@ -301,7 +305,9 @@ def test_masks_have_their_share_and_only_masked_places_are_told() -> None:
 
 
 @pytest.mark.parametrize("kind", ["class", "multilabel", "continuous", "distribution"])
-@pytest.mark.parametrize("how", [{}, {"reorg": "cls"}, {"reorg": "sum", "fusion": "concat"}], ids=["mean", "cls", "sum"])
+@pytest.mark.parametrize(
+    "how", [{}, {"reorg": "cls"}, {"reorg": "sum", "fusion": "concat"}], ids=["mean", "cls", "sum"]
+)
 def test_every_kind_of_label_is_learnt(kind: str, how) -> None:
     net = model(kind=kind, modality_dropout=0.0, **how).train()
     goal = {"class": torch.tensor([0, 1, 2]), "distribution": torch.full((3, 3), 1 / 3)}.get(kind, torch.ones(3, 3))

@@ -74,7 +74,7 @@ def make(settings: Settings, work: Work) -> Made:
     trials = sources.trials(work, settings.contempt)
     pools = {"face": sources.faces(work), "voice": sources.voices(work, settings.contempt)}
     if settings.words:
-        pools["words"] = sources.sentences(work)
+        pools["words"] = sources.sentences(work, settings.contempt)
     learnt = _Learnt()
     real = _real(trials, learnt)
     flattery = _flattery(real, pools, settings, work.seed)
@@ -94,7 +94,7 @@ def make(settings: Settings, work: Work) -> Made:
     manifest = {
         **_fixed(settings),
         "prior": _prior(pools),
-        "never": {"voice": {"contempt": settings.contempt}},
+        "never": {m: {"contempt": settings.contempt} for m in pools if m != "face"},
         "subsets": {s: w.as_manifest() for s, w in sorted(learnt.weights.items())},
         "flattery": round(flattery, 4),
         "people_weigh": people.as_manifest(),

@@ -126,7 +126,8 @@ def words(
     head = {"weight": learnt["heads.goe.weight"].astype(np.float16), "bias": learnt["heads.goe.bias"]}
     return Made(
         "words", parts, manifest, cards.WORDS, [corpus.goemotions.index, index],
-        ["goemotions dev as ekman8"], True, calibration, rivals.labels(corpus, dev, work), head,
+        ["goemotions dev as ekman8"], bias=True, calibration=calibration, rivals=rivals.labels(corpus, dev, work),
+        arrays=head,
     )  # fmt: skip
 
 
