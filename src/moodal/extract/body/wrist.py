@@ -27,6 +27,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "ppg": ("hr", "hr_sd", "hr_range", "hr_slope", "log_rmssd", "log_sdnn", "log_amplitude", "amplitude_cv", "rise",
             "width", "breath_hz", "breath_fast"),
     "hr": ("hr", "sd", "high", "slope"),
+    "ibi": ("log_rmssd", "hr", "share"),
     "eda": ("log_level", "slope", "scr_rate", "log_scr", "log_phasic", "log_fast"),
     "temp": ("temp", "slope"),
     "acc": ("log_mad", "log_slow", "log_fast", "still", "turn"),
@@ -39,6 +40,8 @@ _SHARE = 0.5
 _LEAST_BEATS, _ALIKE = 8, 0.7
 #: Heart rates that hearts have, 1/min, and how many of them in a window a device must have sent.
 _RATES, _LEAST_RATES = (25.0, 230.0), 20
+#: Least intervals that a device must have sent, and by how much one may miss the beat before and still follow it, s.
+_LEAST_INTERVALS, _FOLLOWS_S = 8, 0.2
 #: Below this no skin is touched, µS; skin is neither colder nor warmer, °C.
 _CONTACT, _LIMITS = 0.03, (10.0, 45.0)
 #: Breathing, Hz, and where it is fast.
@@ -55,14 +58,18 @@ def measures(signals: Mapping[str, tuple[FloatArray, float]]) -> dict[str, Float
 
 def part(kind: str, samples: FloatArray, rate_hz: float) -> FloatArray | str:
     """`measures` of one kind of signal."""
-    x = np.asarray(samples, np.float64).reshape(len(samples), -1)
-    good = np.isfinite(x).all(axis=1)
-    if not len(x):
+    if not len(samples):
         return "no_stream"
+    x = np.asarray(samples, np.float64).reshape(len(samples), -1)
+    if kind == "ibi":
+        return _intervals(x[:, 0], rate_hz)
+    good = np.asarray(np.isfinite(x).all(axis=1))
     if good.mean() < _SHARE:
         return "not_finite"
-    x = np.stack([filled(x[:, k], good) for k in range(x.shape[1])], axis=1)
-    return _OF[kind](x, rate_hz)
+    whole = np.array(x)
+    for k in range(x.shape[1]):
+        whole[:, k] = filled(x[:, k], good)
+    return _OF[kind](whole, rate_hz)
 
 
 def _pulse(samples: FloatArray, rate: float) -> FloatArray | str:
@@ -192,6 +199,18 @@ def _given(samples: FloatArray, rate: float) -> FloatArray | str:
     t = (np.arange(len(hr)) - (len(hr) - 1) / 2) / rate
     slope = (t * (hr - hr.mean())).sum() / (t * t).sum() * 60
     return np.array([np.median(hr), hr.std(), np.percentile(hr, 90), slope])
+
+
+def _intervals(x: FloatArray, rate: float) -> FloatArray | str:
+    """Intervals (s) that the device computed, each at the sample in which its last beat falls, NaN elsewhere."""
+    at = np.flatnonzero(np.isfinite(x))
+    length = x[at]
+    if len(at) < _LEAST_INTERVALS:
+        return "artefact"
+    follows = np.abs(np.diff(at) / rate - length[1:]) <= _FOLLOWS_S
+    step = np.diff(length)[follows]
+    rmssd = np.log(1000 * np.sqrt((step * step).mean()) + 1) if len(step) > 4 else np.nan
+    return np.array([rmssd, np.median(60 / np.maximum(length, 0.2)), length.sum() * rate / len(x)])
 
 
 _OF = {"ppg": _pulse, "hr": _given, "eda": _skin, "temp": _warmth, "acc": _movement}

@@ -35,9 +35,11 @@ from moodal.media.whole import Even, whole
 from .extractor import usable
 from .tracks import SUBJECT, WORKLOAD
 
-__all__ = ["BANDS", "COVARIANCES", "HEART", "MODES", "WIDTH", "WINDOW_S", "WorkloadRunner", "eeg_row", "heart_row",
-           "matrices", "open_runner", "track"]  # fmt: skip
+__all__ = ["BANDS", "COVARIANCES", "FEW", "HEART", "MODES", "TRACK", "WIDTH", "WINDOW_S", "WorkloadRunner", "eeg_row",
+           "heart_row", "matrices", "open_runner", "track"]  # fmt: skip
 
+#: What it says of a recording (see `track`).
+TRACK = WORKLOAD
 #: Length of a window, s; a shorter one that is at least this long is told too.
 WINDOW_S, _LEAST_S = 10.0, 4.0
 #: Bands that workload is told from, Hz: the classical ones cut once more.
@@ -49,32 +51,34 @@ BANDS: dict[str, tuple[float, float]] = {
 HEART = ("hr_mean", "hr_sd", "rmssd", "sdnn", "hr_min", "hr_max")
 _K = len(POSITIONS)
 _UPPER = np.triu_indices(_K)
-#: Numbers of the covariances, and of a row of evidence: covariances, heart, share of the channels that tell.
+#: Numbers of the covariances, and of a row of evidence: covariances, heart, share of the 19 positions that tell.
 COVARIANCES = len(BANDS) * len(_UPPER[0])
 WIDTH = COVARIANCES + len(HEART) + 1
 #: What a person is compared with: everybody, all of the own windows, a neutral stretch.
 MODES = ("causal", "baseline", "neutral")
 #: Least electrodes that the others may be estimated from, and least windows that a person's own mean is taken of.
 _LEAST_CHANNELS, _LEAST_OWN = 4, 4
+#: Share of the positions below which a head is asked that was trained with positions estimated.
+FEW = 0.85
 
 
 def eeg_row(x: FloatArray, rate_hz: float, names: Sequence[str | None]) -> tuple[FloatArray, float] | str:
     """Covariances of a window ``x (n, channels)`` µV as `COVARIANCES` numbers (µV², upper triangles), and the share of
-    its electrodes that tell; or the gap reason."""
+    the 19 positions that were measured and not estimated from others; or the gap reason."""
     placed = np.array([n is not None for n in names])
     if not placed.any():
         return "no_stream"
     if len(x) < _LEAST_S * rate_hz:
         return "too_short"
     good, reason = usable(x)
-    kept = np.flatnonzero(good & placed)
+    kept = np.flatnonzero(good & placed).tolist()
     if len(kept) < _LEAST_CHANNELS:
         return reason
     x = x[:, kept]
     x = np.where(np.isfinite(x), x, np.nanmean(x, axis=0))
     weights = interpolation([names[k] for k in kept])
     c = cross_spectra(referenced(x @ weights.T), rate_hz, BANDS)
-    return c[:, _UPPER[0], _UPPER[1]].ravel(), len(kept) / int(placed.sum())
+    return c[:, _UPPER[0], _UPPER[1]].ravel(), sum(names[k] in POSITIONS for k in kept) / _K
 
 
 def matrices(row: FloatArray) -> FloatArray:
@@ -148,12 +152,12 @@ class WorkloadRunner:
         self.bundle = bundle
         self.schemes: Mapping[str, tuple[str, ...]] = {"workload2": WORKLOAD2}
         self._whitener = bundle.array("whitener").astype(np.float64)
-        self._heads = {m: bundle.array(f"eeg_{m}").astype(np.float64) for m in MODES}
+        self._heads = {m: bundle.array(f"eeg_{m}").astype(np.float64) for m in (*MODES, "few")}
         self._hearts = {m: bundle.array(f"ecg_{m}").astype(np.float64) for m in MODES}
         told = bundle.manifest
         self._shrink = {m: float(told["shrink"][m]) for m in MODES}
         self._heat: Mapping[str, Mapping[str, float]] = told["heat"]
-        self._farthest = float(told["farthest"])
+        self._farthest = {k: float(v) for k, v in told["farthest"].items()}
         self._share = float(told["ecg_share"])
         self._open: OrderedDict[tuple[str, int], _Signals] = OrderedDict()
 
@@ -186,14 +190,14 @@ class WorkloadRunner:
                 mode, own = name, known
         logit, far = self.logits(rows, mode, own)
         scores = tempered(np.stack([-logit / 2, logit / 2]), self.bundle.manifest["calibration"])
-        return Told(scores, "out_of_domain" if far > self._farthest else "")
+        return Told(scores, "out_of_domain" if far > 1.0 else "")
 
     def logits(self, rows: FloatArray, mode: str = "causal", own: FloatArray | None = None) -> tuple[float, float]:
         """Log odds of task, the mean over the rows that tell, and how far their EEG lies from all that was trained on
-        (root of the mean square of the tangent vector; 0 without EEG)."""
+        (root of the mean square of the tangent vector, over the largest that is let pass; 0 without EEG)."""
         own = np.zeros((0, WIDTH)) if own is None else own
-        eeg = ~np.isnan(rows[:, :COVARIANCES]).any(axis=1)
-        heart = ~np.isnan(rows[:, COVARIANCES:-1]).any(axis=1)
+        eeg = np.asarray(np.isfinite(rows[:, :COVARIANCES]).all(axis=1))
+        heart = np.asarray(np.isfinite(rows[:, COVARIANCES:-1]).all(axis=1))
         known = own[~np.isnan(own[:, :COVARIANCES]).any(axis=1)] if len(own) else own
         beats = own[~np.isnan(own[:, COVARIANCES:-1]).any(axis=1)] if len(own) else own
         far, told = 0.0, []
@@ -203,12 +207,13 @@ class WorkloadRunner:
                 how = mode if mode == "causal" or len(known) else "causal"
                 raw = matrices(rows[i, :COVARIANCES])
                 place = spd.tangent(spd.shrunk(raw, self._shrink["causal"]), self._whitener)
-                far = max(far, float(np.sqrt(np.square(place).mean())))
+                reach = "few" if rows[i, -1] < FEW else "all"
+                far = max(far, float(np.sqrt(np.square(place).mean())) / self._farthest[reach])
                 if how != "causal":
                     white = spd.inverse_root(spd.log_mean(spd.shrunk(matrices(known[:, :COVARIANCES]),
                                                                      self._shrink[how])))  # fmt: skip
                     place = spd.tangent(spd.shrunk(raw, self._shrink[how]), white)
-                head = self._heads[how]
+                head = self._heads["few" if how == "causal" and reach == "few" else how]
                 parts["eeg"] = float((place.ravel() * head[:-1]).sum() + head[-1])
             if heart[i]:
                 how = mode if mode == "causal" or len(beats) else "causal"

@@ -13,7 +13,7 @@ from moodal.core.extractor import MeasureContext
 from moodal.core.stream import Chunk
 from moodal.core.track import Gap, Piece
 from moodal.dsp.eeg import BANDS, POSITIONS, band_powers, position, referenced
-from moodal.extract.body.blocks import HOLE, NOT_FINITE, OUTSIDE, Cutter, Window, signal
+from moodal.extract.body.blocks import HOLE, OUTSIDE, Cutter, Window, signal
 from moodal.extract.body.states import TOLD, code, piece, runs
 
 from .tracks import BANDS_TRACK, SUBJECT
@@ -117,19 +117,19 @@ class BrainExtractor:
     def _second(self, window: Window, around: slice, own: slice, rate: float) -> tuple[FloatArray, float] | str:
         """Powers and quality of one second, or the gap's reason."""
         state = window.state[own]
-        for bad, reason in ((HOLE, "unreadable"), (NOT_FINITE, "not_finite"), (OUTSIDE, "no_stream")):
-            if (state == bad).all() or (bad == HOLE and (state == bad).any()):
-                return reason
+        if (state == HOLE).any():
+            return "unreadable"
         x = window.samples[around]
         x = x[window.state[around] != OUTSIDE]
         if len(x) < max(8, rate / 2):
             return "too_short"
         good, reason = usable(x)
         if self._flat(window.samples[own], rate).all():
-            return "flat"
+            # Equal to the last: not one channel moves, though each may stand at a place of its own.
+            return "not_finite" if not np.isfinite(window.samples[own]).any() else "flat"
         placed = np.array([n in POSITIONS for n in self._names])
         if (good & placed).sum() < _LEAST:
-            return reason if placed.any() else "no_model"
+            return reason if placed.any() else "no_stream"
         x = x[:, good]
         x = np.where(np.isfinite(x), x, np.nanmean(x, axis=0))
         # One channel alone keeps the reference it was recorded with.
@@ -143,4 +143,9 @@ class BrainExtractor:
 
     def _flat(self, x: FloatArray, rate: float) -> npt.NDArray[np.bool_]:
         """Channels ``(channels,)`` that hold one value for half a second somewhere in this one."""
-        return np.array([(runs(x[:, k]) >= max(3, round(_FLAT_S * rate))).any() for k in range(x.shape[1])])
+        return np.array(
+            [
+                not np.isfinite(x[:, k]).any() or (runs(x[:, k]) >= max(3, round(_FLAT_S * rate))).any()
+                for k in range(x.shape[1])
+            ]
+        )

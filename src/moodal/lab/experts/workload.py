@@ -86,7 +86,6 @@ def make(settings: Settings, work: Work) -> Made:
     parts = _parts(kept, rows, heat, settings, groups)
     work.progress("the final model", 0.9)
     arrays, whitener = _final(rows, settings)
-    far = kept["far"]
     manifest = {
         "runner": "eeg_ecg",
         "scheme": "workload2",
@@ -95,7 +94,10 @@ def make(settings: Settings, work: Work) -> Made:
         "shrink": {m: _shrink(settings, m) for m in MODES},
         "ecg_share": settings.ecg_share,
         "heat": heat,
-        "farthest": round(float(np.quantile(far, settings.far)), 5),
+        "farthest": {
+            "all": round(float(np.quantile(kept["far"], settings.far)), 5),
+            "few": round(float(np.quantile(kept["far_few"], settings.far)), 5),
+        },
     }
     names = list(_NAMES.values())
     return Made(
@@ -161,7 +163,8 @@ def _left_out(rows: _Rows, settings: Settings) -> dict[str, Array]:
     EEG lies from theirs."""
     n = len(rows.truth)
     out = {f"{part}_{m}": np.full(n, np.nan) for part in ("eeg", "ecg") for m in MODES}
-    out |= {f"{name}_{m}": np.full(n, np.nan) for name in _MONTAGES for m in MODES[:2]} | {"far": np.zeros(n)}
+    out |= {f"{name}_{m}": np.full(n, np.nan) for name in _MONTAGES for m in MODES[:2]}
+    out |= {"far": np.zeros(n), "far_few": np.zeros(n)}
     spaces = {m: _own(rows.covariances, rows, settings.shrink_own, m) for m in MODES[1:]}
     fewer = {k: _own(rows.electrodes[k], rows, settings.shrink_own, "baseline") for k in _MONTAGES}
     hearts = {m: _own_heart(rows, m) if m != "causal" else rows.heart for m in MODES}
@@ -171,6 +174,10 @@ def _left_out(rows: _Rows, settings: Settings) -> dict[str, Array]:
         white = spd.inverse_root(spd.log_mean(shrunk[~test]))
         spaces["causal"] = spd.tangent(shrunk, white).reshape(n, -1)
         out["far"][test] = np.sqrt(np.square(spaces["causal"][test]).mean(axis=1))
+        few = _fewer(rows, settings, white)
+        out["far_few"][test] = np.sqrt(np.square(few[list(_MONTAGES)[-1]][test]).mean(axis=1))
+        several = _stacked([spaces["causal"], *few.values()], rows, ~test)
+        head_few = folded(*several, settings.c_eeg)
         for m in MODES:
             use = ~test & (~_neutrals(rows) if m == "neutral" else True)
             head = folded(spaces[m][use], rows.truth[use], settings.c_eeg)
@@ -179,11 +186,22 @@ def _left_out(rows: _Rows, settings: Settings) -> dict[str, Array]:
             heart = folded(hearts[m][use & beats], rows.truth[use & beats], settings.c_ecg)
             out[f"ecg_{m}"][test & beats] = predicted(hearts[m][test & beats], heart)
             for name in _MONTAGES if m != "neutral" else ():
-                few = fewer[name][test]
-                if m == "causal":
-                    few = spd.tangent(spd.shrunk(rows.electrodes[name][test], settings.shrink_causal), white)
-                out[f"{name}_{m}"][test] = predicted(few.reshape(len(few), -1), head)
+                told = predicted(few[name][test], head_few) if m == "causal" else predicted(fewer[name][test], head)
+                out[f"{name}_{m}"][test] = told
     return out
+
+
+def _fewer(rows: _Rows, settings: Settings, white: Array) -> dict[str, Array]:
+    """Tangent vectors ``(n, ...)`` of the same windows by fewer electrodes, the others estimated."""
+    return {
+        name: spd.tangent(spd.shrunk(c, settings.shrink_causal), white).reshape(len(c), -1)
+        for name, c in rows.electrodes.items()
+    }
+
+
+def _stacked(spaces: Sequence[Array], rows: _Rows, use: Array) -> tuple[Array, Array]:
+    """Rows in ``use`` of several montages, one below the other, and their labels."""
+    return np.concatenate([x[use] for x in spaces]), np.tile(rows.truth[use], len(spaces))
 
 
 def _neutrals(rows: _Rows) -> Array:
@@ -273,6 +291,9 @@ def _final(rows: _Rows, settings: Settings) -> tuple[dict[str, Array], Array]:
         use = ~_neutrals(rows) if m == "neutral" else np.ones(len(x), bool)
         beats = use & np.isfinite(heart).all(axis=1)
         arrays[f"eeg_{m}"] = folded(x[use], rows.truth[use], settings.c_eeg).astype(np.float32)
+        if m == "causal":
+            several = _stacked([x, *_fewer(rows, settings, white).values()], rows, use)
+            arrays["eeg_few"] = folded(*several, settings.c_eeg).astype(np.float32)
         arrays[f"ecg_{m}"] = folded(heart[beats], rows.truth[beats], settings.c_ecg).astype(np.float32)
     assert len(BANDS) == c.shape[1]
     return arrays, white

@@ -125,11 +125,17 @@ def faces(work: Work) -> Pooled:
     return Pooled(Pool(logs, np.asarray(part.truth), np.asarray(part.subject)), part.protocol)
 
 
-def sentences(work: Work) -> Pooled:
+def sentences(work: Work, contempt: float) -> Pooled:
     """What the words told of GoEmotions sentences of one class."""
     made = work.made("words")
-    part = next(p for name, p in made.parts.items() if "ekman8" in name)
-    return Pooled(Pool(np.asarray(part.logits), np.asarray(part.truth), np.asarray(part.subject)), part.protocol)
+    part = made.parts[made.calibrate_on[0]]
+    place = [EKMAN8.index(c) for c in part.classes]
+    scores = np.zeros((len(part.logits), _C))
+    scores[:, place] = tempered(part.logits, _fitted(made))
+    shares = np.array([0.0 if c in part.classes else contempt for c in EKMAN8])
+    return Pooled(
+        Pool(log_scores(scores, shares), np.asarray(place)[part.truth], np.asarray(part.subject)), part.protocol
+    )  # fmt: skip
 
 
 def crema(work: Work) -> Votes:
