@@ -57,7 +57,7 @@ class Settings:
     second: int = 90
     rate: float = 1.5e-3
     shift: float = 0.5
-    components: int = 24
+    components: int = 160
     every: int = 3
     held: float = 0.995
     rows: int = 0
@@ -83,12 +83,16 @@ def make(settings: Settings, work: Work) -> Made:
     nets = _nets(train, settings, work)
     graph = exported(nets)
     bare = ExpressionNet(graph, np.zeros(1), np.zeros((1, 1)))
-    looked = work.kept("train states", lambda: {"states": answers(bare, train.pictures[:: settings.every])[1]})
+    looked = work.kept(
+        "train states", lambda: {"states": answers(bare, train.pictures[:: settings.every])[1]}, settings.every
+    )  # fmt: skip
     mean, whitening = _whitened(looked["states"], settings.components)
     net = ExpressionNet(graph, mean, whitening)
     told = work.kept(
-        "validation", lambda: dict(zip(("log_p", "states", "away"), answers(net, held.pictures), strict=True))
-    )
+        "validation",
+        lambda: dict(zip(("log_p", "states", "away"), answers(net, held.pictures), strict=True)),
+        settings.components, settings.every,
+    )  # fmt: skip
     natural = np.bincount(held.emotion, minlength=8) / len(held.emotion)
     trained = np.bincount(train.emotion, minlength=8) / len(train.emotion)
     added = settings.shift * np.log((natural + 1e-4) / (trained + 1e-4))
