@@ -24,7 +24,20 @@ from . import voice_rooms as rooms
 from .calibrate import fit
 from .made import Made
 from .voice_first import away, by_own, first_heads, statistics, temperature_of
-from .voice_parts import ABOUT, CLASSES, FOUR, HARDER, SETS, People, contents_of, graph, parts_of, rivals_of, sounds
+from .voice_parts import (
+    ABOUT,
+    CLASSES,
+    FOUR,
+    HARDER,
+    SETS,
+    People,
+    contents_of,
+    graph,
+    parts_of,
+    rivals_of,
+    sounds,
+    unseen,
+)  # fmt: skip
 from .work import Work
 
 __all__ = ["Settings", "make"]
@@ -86,6 +99,7 @@ def make(settings: Settings, work: Work) -> Made:
         trained_on=people.indexes,
         calibrate_on=calibrate_on,
         calibration={"person": {k: person[k] for k in ("kind", "temperature", "n", "people", "fitted_on")}},
+        unseen_corpus=unseen(parts),
         rivals=rivals_of(work, people, frames, fold),
         arrays=arrays,
         graphs={"encoder": graph(settings.pool, final)},

@@ -92,8 +92,8 @@ def trials(work: Work, contempt: float) -> Trials:
     head = seen.part()
     # Calibrated as the face itself is: what is learnt is how far to trust two calibrated answers at once.
     faces = _in_ekman8(tempered(head.logits, calibrate.fit([head])), contempt)
-    place = {c: i for i, c in enumerate(part.clip.tolist())}
-    rows = np.array([place[c] for c in seen.audio_clip.tolist()])
+    place = {c.removesuffix(".opus"): i for i, c in enumerate(part.clip.tolist())}
+    rows = np.array([place[c.removesuffix(".opus")] for c in seen.audio_clip.tolist()])
     truth = mapping("voice8", "ekman8").table[seen.truth].argmax(axis=1)
     index = work.data("ravdess", part="av").index
     return Trials(
