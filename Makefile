@@ -23,8 +23,8 @@ help: ## say what each target does
 demo: $(VENV)/.runtime ## install, fetch the models, analyse the demo recording, print where its page is
 	@$(BIN)/moodal models pull > /dev/null
 	@$(BIN)/moodal demo --out demo
-	@echo "moodal-research is installed too: bundles for research alone, not for commercial use (research/LICENSE);"
-	@echo "nothing uses them unless named by --model, and moodal analyze --commercial refuses them"
+	@echo "moodal-research is installed too, and this result used its bundles: for research alone, not for commercial use"
+	@echo "(research/LICENSE); moodal analyze --commercial refuses them"
 
 test: $(VENV)/$(DEV) ## run the tests (LAB=0 leaves the lab out)
 	@if [ "$(LAB)" = 0 ]; then echo "LAB=0: the lab and torch are left out; its tests are skipped"; fi

@@ -91,7 +91,8 @@ def analyze_into(
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
-        facts = _facts(recording, settings, span, measured, expert, _sentences(tracks))
+        stated = [n for n, s in states.STATES.items() if s.track in tracks and s.track in beside]
+        facts = _facts(recording, settings, span, measured, expert, _sentences(tracks), stated)
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s
         timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
@@ -147,6 +148,7 @@ def _facts(
     measured: Measured,
     expert: Expert | None,
     sentences: Sequence[str],
+    beside: Sequence[str],
 ) -> Facts:
     only, usual = settings.modalities(recording), default_for(recording)
     absent = {m: "not_asked" for m in usual if m not in only}
@@ -172,7 +174,7 @@ def _facts(
         span=span,
         still=recording.still,
         clock=recording.clock,
-        schemes=settings.schemes,
+        schemes=(*settings.schemes, *(s for s in beside if s not in settings.schemes)),
         baseline=None if settings.baseline is None else Span(*settings.baseline),
         # What a single model does not read has no part in the answer, and so no gaps in it.
         modalities=told if expert is None else (expert.modality,),
@@ -190,13 +192,14 @@ def _facts(
                 name: metadata.version(name) for name in ("numpy", "av", "onnxruntime", "ai-edge-litert", "pyarrow")
             },
             "models": models,
-            "label_rules": _label_rules(chosen, settings.schemes),
+            "label_rules": _label_rules(chosen, (*settings.schemes, *beside)),
+            "states": _told_by(chosen, (*settings.schemes, *beside)),
             "fusion": dict(registry.find_bundle(chosen.fusion).manifest) if expert is None else expert.fusion(),
         },
         warnings=tuple(spelt(line) for line in (*recording.warnings, *measured.warnings)),
         models=tuple(models),
         fusion=chosen.fusion,
-        label_rules=_label_rules(chosen, settings.schemes),
+        label_rules=_label_rules(chosen, (*settings.schemes, *beside)),
         single=None if expert is None else expert.fusion(),
     )
 
@@ -210,6 +213,18 @@ def _label_rules(chosen: Chosen, schemes: Sequence[str]) -> dict[str, Any]:
             told = registry.find_bundle(chosen.experts[state.role]).manifest["calibration"] or {}
             rules[name] = told.get("label_sets")
     return {name: rule for name, rule in rules.items() if rule}
+
+
+def _told_by(chosen: Chosen, schemes: Sequence[str]) -> dict[str, Any]:
+    """The bundle that tells each state, and how far it keeps what its label sets promise."""
+    found = {}
+    for name in schemes:
+        state = states.STATES.get(name)
+        if state is not None and state.role in chosen.experts:
+            told = registry.find_bundle(chosen.experts[state.role]).manifest
+            kept = {k: (told["calibration"] or {}).get(k) for k in ("level", "observed", "on")}
+            found[name] = {k: told[k] for k in ("name", "version", "data_terms", "not_for")} | {"calibration": kept}
+    return found
 
 
 def _running(chosen: Chosen, only: Sequence[str]) -> tuple[Bundle, ...]:

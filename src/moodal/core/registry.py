@@ -66,6 +66,8 @@ KINDS: dict[str, dict[str, str]] = {
         "face": "moodal.extract.face.expert",
         "eeg_ecg": "moodal.extract.brain.expert",
         "wristband": "moodal.extract.body.expert",
+        "voice": "moodal.extract.voice.expert",
+        "words": "moodal.extract.words.expert",
     },
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",
@@ -98,6 +100,10 @@ KINDS: dict[str, dict[str, str]] = {
         "late": "moodal.lab.models.late",
         "lsgmer": "moodal.lab.models.lsgmer",
         "mult": "moodal.lab.models.mult",
+    },
+    # Models that read raw signals, with training of their own.
+    "learners": {
+        "physioomni": "moodal.lab.train.physioomni",
     },
 }
 

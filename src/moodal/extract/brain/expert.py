@@ -38,7 +38,7 @@ from .tracks import SUBJECT, WORKLOAD
 __all__ = ["BANDS", "COVARIANCES", "FEW", "HEART", "MODES", "TRACK", "WIDTH", "WINDOW_S", "WorkloadRunner", "eeg_row",
            "heart_row", "matrices", "open_runner", "track"]  # fmt: skip
 
-#: What is told of a recording.
+#: What it says of a recording (see `track`).
 TRACK = WORKLOAD
 #: Length of a window, s; a shorter one that is at least this long is told too.
 WINDOW_S, _LEAST_S = 10.0, 4.0

@@ -157,7 +157,11 @@ def learner(use: str, settings: Mapping[str, Any] | None = None, *, name: str = 
             if choose in _SELECTS:  # the checkpoint is chosen by the figure that is quoted, unless told otherwise
                 given["train"] = {"select": f"val_{choose}", **given.get("train", {})}
             return Network(name or use, use, given)
-        everything = (*LEARNERS, *registry.names("models"))
+        if use in registry.names("learners"):
+            if choose in _SELECTS:
+                given.setdefault("select", f"val_{choose}")
+            return Network(name or use, use, given)
+        everything = (*LEARNERS, *registry.names("models"), *registry.names("learners"))
         near = difflib.get_close_matches(use, everything, 1)
         hint = f"Did you mean {near[0]}? " if near else ""
         short = [n for n in everything if not n.startswith("late-")]

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from moodal.core import registry
 from moodal.core.errors import MissingExtra
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.learner import Fitted, Learner
@@ -17,7 +18,8 @@ __all__ = ["Network"]
 
 @dataclass(frozen=True)
 class Network:
-    """The model of that name with the settings that a recipe gives; `moodal.lab.train.TorchLearner` does the work.
+    """The model of that name with the settings that a recipe gives; `moodal.lab.train.TorchLearner` does the work, or
+    the registered learner of that name.
 
     What is not given has the model's defaults: results hang on its sources, and so on those.
     """
@@ -39,6 +41,8 @@ class Network:
         MissingExtra : torch is not installed.
         """
         try:
+            if self.model in registry.names("learners"):
+                return cast(Learner, registry.load("learners", self.model).learner(self.name, dict(self.told)))
             return cast(Learner, import_module("moodal.lab.train").TorchLearner(self.name, self.model, dict(self.told)))
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "torch":

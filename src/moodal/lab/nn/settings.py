@@ -56,6 +56,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if get_origin(hint) is dict:  # a table of any keys, values of one type
+        if not isinstance(value, Mapping):
+            raise UsageError("must be a table", where=where)
+        return {str(key): _value(get_args(hint)[1], item, f"{where}.{key}") for key, item in value.items()}
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         told = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
         raise UsageError(f"is {value!r}, and must be {told}", where=where)

@@ -1,0 +1,201 @@
+"""One modality's encoder: patches through three convolutions, embeddings of channel and time, a transformer.
+
+Parameters are those of the published encoders (7,839,576 for EEG, 2,010,576 for each other modality): no biases in the
+blocks, a gated perceptron of three matrices of 4 d.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from moodal.core.errors import InputError, UsageError
+
+from .channels import ROWS
+from .tokens import Tokens
+
+__all__ = ["Block", "Encoder", "PatchEmbed", "TokenGroupNorm", "attention_mask", "initialise"]
+
+#: Places in time that a channel may have.
+PLACES = 512
+
+
+class TokenGroupNorm(nn.GroupNorm):
+    """Group normalisation of ``(B, channels, T, length)``.
+
+    ``sample``: mean and variance over all valid tokens of an example, as published (padding does not count); ``token``:
+    over each token alone, so that what comes later changes nothing before it.
+    """
+
+    def forward(self, x: Tensor, valid: Tensor, scope: str = "sample") -> Tensor:  # type: ignore[override]
+        """``valid`` is ``(B, T)`` bool."""
+        b, c, t, length = x.shape
+        grouped = x.reshape(b, self.num_groups, c // self.num_groups, t, length)
+        if scope == "token":
+            mean = grouped.mean(dim=(2, 4), keepdim=True)
+            spread = grouped.var(dim=(2, 4), unbiased=False, keepdim=True)
+        else:
+            weight = valid[:, None, None, :, None].to(x.dtype)
+            count = (weight.sum(dim=(2, 3, 4), keepdim=True) * length * (c // self.num_groups)).clamp_min(1.0)
+            mean = (grouped * weight).sum(dim=(2, 3, 4), keepdim=True) / count
+            spread = ((grouped - mean).square() * weight).sum(dim=(2, 3, 4), keepdim=True) / count
+        out = ((grouped - mean) * torch.rsqrt(spread + self.eps)).reshape(b, c, t, length)
+        return out * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+class PatchEmbed(nn.Module):
+    """Three convolutions along time, 8 channels each; their output, time after time, is the token."""
+
+    def __init__(self, patch: int, d: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 8, (1, 15), stride=(1, 8), padding=(0, 7))
+        self.norm1 = TokenGroupNorm(4, 8)
+        self.conv2 = nn.Conv2d(8, 8, (1, 3), padding=(0, 1))
+        self.norm2 = TokenGroupNorm(4, 8)
+        self.conv3 = nn.Conv2d(8, 8, (1, 3), padding=(0, 1))
+        self.norm3 = TokenGroupNorm(4, 8)
+        wide = 8 * ((patch - 1) // 8 + 1)
+        self.l = nn.Sequential(nn.Linear(wide, d), nn.GELU()) if wide != d else None
+
+    def forward(self, x: Tensor, valid: Tensor, scope: str) -> Tensor:
+        """``(B, T, patch)`` to ``(B, T, d)``."""
+        h = x.unsqueeze(1)
+        for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2), (self.conv3, self.norm3)):
+            h = functional.gelu(norm(conv(h), valid, scope))
+        h = h.permute(0, 2, 3, 1).flatten(2)
+        return h if self.l is None else self.l(h)
+
+
+class _Attention(nn.Module):
+    def __init__(self, d: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.c_attn = nn.Linear(d, 3 * d, bias=False)
+        self.c_proj = nn.Linear(d, d, bias=False)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        q, k, v = (p.unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in self.c_attn(x).chunk(3, dim=-1))
+        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.c_proj(out.transpose(1, 2).flatten(2))
+
+
+class _Gated(nn.Module):
+    """``w2(silu(w1 x) * w3 x)``."""
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.w1, self.w3 = (nn.Linear(d, 4 * d, bias=False) for _ in range(2))
+        self.w2 = nn.Linear(4 * d, d, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.w2(functional.silu(self.w1(x)) * self.w3(x))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block without biases; ``place`` from 1 scales how its output matrices start."""
+
+    def __init__(self, d: int, heads: int, place: int = 1) -> None:
+        super().__init__()
+        self.place = place
+        self.ln_1 = nn.LayerNorm(d, bias=False)
+        self.attn = _Attention(d, heads)
+        self.ln_2 = nn.LayerNorm(d, bias=False)
+        self.mlp = _Gated(d)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """``(B, T, d)``; ``mask`` is True where a query may look, broadcast to ``(B, heads, T, T)``."""
+        x = x + self.attn(self.ln_1(x), mask)
+        return x + self.mlp(self.ln_2(x))
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights as published: truncated normal of 0.02, output matrices of block k divided by sqrt(2 k)."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Embedding):
+            nn.init.trunc_normal_(part.weight, std=0.02, a=-0.04, b=0.04)
+            if isinstance(part, nn.Linear) and part.bias is not None:
+                nn.init.zeros_(part.bias)
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, Block):
+                part.attn.c_proj.weight.div_((2 * part.place) ** 0.5)
+                part.mlp.w2.weight.div_((2 * part.place) ** 0.5)
+
+
+def attention_mask(tokens: Tokens, *, lead: int, causal: bool) -> Tensor | None:
+    """Who may look at whom, ``(B, 1, Q, K)`` bool, with ``lead`` summary tokens in front; None where all may.
+
+    Causal: a token looks at tokens that are not later, whatever their channel, and never at a summary, which has seen
+    all.
+    """
+    if not causal:
+        if not bool(tokens.pad.any()):
+            return None
+        valid = functional.pad(~tokens.pad, (lead, 0), value=True)
+        return valid[:, None, None, :]
+    valid = functional.pad(~tokens.pad, (lead, 0), value=True)
+    time = functional.pad(tokens.time, (lead, 0), value=-1)
+    look = valid[:, None, :] & (time[:, None, :] <= time[:, :, None])
+    summary = time == -1
+    look = look & ~(summary[:, None, :] & ~summary[:, :, None])
+    look = look | (summary[:, :, None] & valid[:, None, :])
+    # A padded token looks at itself: a softmax over nothing is not a number.
+    look = look | torch.eye(look.shape[-1], dtype=torch.bool, device=look.device)
+    return look.unsqueeze(1)
+
+
+class Encoder(nn.Module):
+    """::
+
+        x ─► convolutions ─► (hidden: mask token) ─► + channel + time ─► [CLS; tokens] ─► blocks ─► LayerNorm
+
+    ``scope`` is over what the convolutions normalise (`TokenGroupNorm`); ``causal`` makes every token a function of what
+    is not later than it (and wants ``scope = "token"``).
+    """
+
+    def __init__(
+        self, patch: int, d: int, layers: int, heads: int, *, causal: bool = False,
+        scope: Literal["sample", "token"] = "sample",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if causal and scope == "sample":
+            raise UsageError("a causal encoder normalises each token alone", where="physioomni", fix='norm = "token"')
+        self.d, self.patch, self.causal, self.scope = d, patch, causal, scope
+        self.patch_embed = PatchEmbed(patch, d)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, d))
+        self.pos_embed = nn.Embedding(ROWS, d)
+        self.time_embed = nn.Embedding(PLACES, d)
+        self.blocks = nn.ModuleList(Block(d, heads, k + 1) for k in range(layers))
+        self.norm = nn.LayerNorm(d, eps=1e-6)
+        initialise(self)
+        nn.init.trunc_normal_(self.cls_token, std=0.02, a=-0.04, b=0.04)
+
+    def forward(
+        self, tokens: Tokens, hidden: Tensor | None = None, mask_token: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """``cls (B, d)`` and ``h (B, T, d)``, zero on padding. ``hidden (B, T)`` tokens are replaced by ``mask_token (d,)``.
+
+        Raises
+        ------
+        InputError : an example without any token, or places in time beyond the table.
+        """
+        if not bool(tokens.present.all()):
+            raise InputError("an example has no token", where="physioomni", fix="Encode only those that are present.")
+        if int(tokens.time.max()) >= PLACES:
+            raise InputError(f"more than {PLACES} patches a channel", where="physioomni", fix="Cut it into windows.")
+        valid = ~tokens.pad
+        # Padding may hold anything, even what is not a number.
+        x = torch.where(valid.unsqueeze(-1), tokens.x, 0.0)
+        h = self.patch_embed(x, valid, self.scope)
+        if hidden is not None and mask_token is not None:
+            h = torch.where(hidden.unsqueeze(-1), mask_token.to(h.dtype), h)
+        h = h + self.pos_embed(tokens.channel) + self.time_embed(tokens.time)
+        h = torch.cat([self.cls_token.expand(len(h), -1, -1).to(h.dtype), h], dim=1)
+        mask = attention_mask(tokens, lead=1, causal=self.causal)
+        for block in self.blocks:
+            h = block(h, mask)
+        h = self.norm(h)
+        return h[:, 0], torch.where(valid.unsqueeze(-1), h[:, 1:], 0.0)

@@ -1,0 +1,318 @@
+"""Stage 1: every patch becomes a private code of its modality and a code that all modalities share.
+
+::
+
+    tokens ─► encoder ─► Linear, tanh, Linear ─┬─ private ─────────────────────► private codebook ─┐
+                                               └─ shared ─► merged by second ─► shared codebook ──┴─► decoder ─► target
+                     shared codes of another modality, asked for by the private ones ─────────────┴─► decoder ─► target
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from moodal.core.errors import InputError
+
+from .channels import ROWS
+from .codebook import Codebook
+from .encoder import PLACES, Block, Encoder, attention_mask, initialise
+from .specs import ModalitySpec, Size, spec_named
+from .tokens import Frames, Signals, Tokens, present_of
+
+__all__ = ["Coded", "Codes", "Tokenizer", "TokenizerSettings", "encoders_of", "target"]
+
+#: Which modality is the source of cross reconstruction, where the one asked for is absent.
+_SOURCES = ("eeg", "ecg", "eog", "emg")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerSettings:
+    """``decay`` of the averages, weights of commitment, orthogonality and cross reconstruction, ``cross`` its source
+    (``none``: no cross reconstruction), ``shared`` and ``private`` switch a half off."""
+
+    decay: float = 0.99
+    commit: float = 1.0
+    orth: Literal["cos2", "hinge"] = "cos2"
+    orth_weight: float = 0.1
+    cross: str = "eeg"
+    cross_weight: float = 1.0
+    revive_after: int = 200
+    shared: bool = True
+    private: bool = True
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Numbers of codes by modality, ``(B, T)`` int64, -1 on padding; shared ones repeated for each patch."""
+
+    private: Mapping[str, Tensor]
+    shared: Mapping[str, Tensor]
+
+
+@dataclass
+class Coded:
+    """One modality of the examples that have it: vectors before and after quantisation."""
+
+    tokens: Tokens
+    frames: Frames
+    z_private: Tensor
+    z_shared: Tensor
+    q_private: Tensor
+    q_shared: Tensor
+    private: Tensor
+    shared: Tensor
+    commit: Tensor
+
+
+def encoders_of(
+    modalities: Sequence[str], size: Size, *, causal: bool = False, scope: Literal["sample", "token"] = "sample"
+) -> nn.ModuleDict:
+    """One encoder a modality; no weights are shared."""
+    return nn.ModuleDict(
+        {
+            m: Encoder(spec_named(m).patch, size.d(spec_named(m)), size.layers, size.heads, causal=causal, scope=scope)
+            for m in modalities
+        }
+    )
+
+
+def target(tokens: Tokens, spec: ModalitySpec) -> Tensor:
+    """What is reconstructed, ``(B, T, patch)``: spectrum or wave, to mean 0 and deviation 1 over each example."""
+    valid = (~tokens.pad).unsqueeze(-1)
+    x = torch.where(valid, tokens.x, 0.0)
+    if spec.target == "fft":
+        x = torch.fft.fft(x, dim=-1).abs()
+    count = (valid.sum(dim=(1, 2), keepdim=True) * x.shape[-1]).clamp_min(1)
+    mean = (x * valid).sum(dim=(1, 2), keepdim=True) / count
+    spread = (((x - mean) * valid).square().sum(dim=(1, 2), keepdim=True) / count).sqrt()
+    return (x - mean) / spread.clamp_min(1e-6)
+
+
+class _Merge(nn.Module):
+    """Attention pooling of the patches of one frame by a learned query: ``(B, T, k)`` to ``(B, S, k)``."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Parameter(torch.randn(heads, dim // heads) / (dim // heads) ** 0.5)
+        self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(3))
+
+    def forward(self, z: Tensor, frames: Frames, pad: Tensor) -> Tensor:
+        """Weights sum to 1 over the patches of each frame."""
+        k, v = (p(z).unflatten(-1, (self.heads, -1)) for p in (self.key, self.value))
+        score = (k * self.query).sum(-1) / self.query.shape[-1] ** 0.5
+        # Bounded, so that no exponential overflows and no frame's sum vanishes.
+        weight = (20 * torch.tanh(score / 20)).exp().masked_fill(pad.unsqueeze(-1), 0.0)
+        b, s = frames.there.shape
+        at = frames.of.unsqueeze(-1).expand(-1, -1, self.heads)
+        total = torch.zeros(b, s, self.heads, dtype=z.dtype, device=z.device).scatter_add(1, at, weight)
+        wide = at.unsqueeze(-1).expand_as(v)
+        mixed = torch.zeros(b, s, *v.shape[2:], dtype=z.dtype, device=z.device)
+        mixed = mixed.scatter_add(1, wide, weight.unsqueeze(-1) * v)
+        return self.out((mixed / total.clamp_min(1e-12).unsqueeze(-1)).flatten(2))
+
+
+class _Ask(nn.Module):
+    """Cross-attention: private codes of the target ask the source's shared codes of the same second."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(4))
+
+    def forward(self, q: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """``(B, S, k)``, ``(B, R, k)``, ``(B, S, R)`` bool to ``(B, S, k)``; zero where nothing may be asked."""
+        some = mask.any(dim=-1, keepdim=True)
+        q, k, v = (
+            p(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for p, x in ((self.query, q), (self.key, keys), (self.value, keys))
+        )
+        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=(mask | ~some).unsqueeze(1))
+        return torch.where(some, self.out(out.transpose(1, 2).flatten(2)), 0.0)
+
+
+class _Decoder(nn.Module):
+    """Codes of each token, with its channel and time, through some blocks to the target."""
+
+    def __init__(self, d: int, dim: int, layers: int, heads: int, out: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(2 * dim, d)
+        self.pos_embed = nn.Embedding(ROWS, d)
+        self.time_embed = nn.Embedding(PLACES, d)
+        self.blocks = nn.ModuleList(Block(d, heads, k + 1) for k in range(layers))
+        self.norm = nn.LayerNorm(d)
+        self.head = nn.Sequential(nn.Linear(d, d), nn.Tanh(), nn.Linear(d, out))
+        initialise(self)
+
+    def forward(self, codes: Tensor, tokens: Tokens) -> Tensor:
+        h = self.enter(codes) + self.pos_embed(tokens.channel) + self.time_embed(tokens.time)
+        mask = attention_mask(tokens, lead=0, causal=False)
+        for block in self.blocks:
+            h = block(h, mask)
+        return self.head(self.norm(h))
+
+
+class Tokenizer(nn.Module):
+    """The tokenizer of those modalities; `loss` trains it, `codes` labels patches with it."""
+
+    def __init__(
+        self, modalities: Sequence[str], size: Size, settings: TokenizerSettings | None = None, *,
+        causal: bool = False, scope: Literal["sample", "token"] = "sample",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        s = self.settings = settings or TokenizerSettings()
+        self.modalities, self.size = tuple(modalities), size
+        self.specs = {m: spec_named(m) for m in modalities}
+        k = size.code_dim
+        self.encoders = encoders_of(modalities, size, causal=causal, scope=scope)
+        width = {m: size.d(spec) for m, spec in self.specs.items()}
+        self.split = nn.ModuleDict(
+            {m: nn.Sequential(nn.Linear(d, d), nn.Tanh(), nn.Linear(d, 2 * k)) for m, d in width.items()}
+        )
+        self.merge = nn.ModuleDict({m: _Merge(k, size.merge_heads) for m, sp in self.specs.items() if sp.merge > 1})
+        self.books = nn.ModuleDict(
+            {m: Codebook(size.codes, k, decay=s.decay, revive_after=s.revive_after) for m in ("shared", *modalities)}
+        )
+        self.ask = nn.ModuleDict({m: _Ask(k, size.merge_heads) for m in modalities})
+        self.decoders = nn.ModuleDict(
+            {m: _Decoder(d, k, size.decoder_layers, size.heads, self.specs[m].patch) for m, d in width.items()}
+        )
+
+    def encode(self, signals: Signals) -> dict[str, Coded]:
+        """Every modality of the examples that have it; an absent one is not encoded at all."""
+        before: dict[str, tuple[Tokens, Frames, Tensor, Tensor]] = {}
+        for m in self.modalities:
+            if m not in signals or not bool(signals[m].present.any()):
+                continue
+            tokens = signals[m].take(signals[m].present)
+            _, h = self.encoders[m](tokens)
+            private, shared = self.split[m](h).chunk(2, dim=-1)
+            frames = tokens.frames(self.specs[m])
+            merged = self.merge[m](shared, frames, tokens.pad) if m in self.merge else shared
+            before[m] = tokens, frames, private, merged
+        # One look at the shared book with all modalities together: it starts and moves with all of them.
+        parts = [merged[frames.there] for _, frames, _, merged in before.values()]
+        code, index, _ = self.books["shared"](torch.cat(parts)) if parts else (None, None, None)
+        found: dict[str, Coded] = {}
+        at = 0
+        for (m, (tokens, frames, private, merged)), part in zip(before.items(), parts, strict=True):
+            valid = ~tokens.pad
+            q, i, commit = self.books[m](private[valid])
+            q_private, i_private = _spread(q, valid), _spread(i, valid, -1)
+            q_shared = _spread(code[at : at + len(part)], frames.there)
+            i_shared = _spread(index[at : at + len(part)], frames.there, -1)
+            nearest = functional.normalize(part, dim=-1)
+            commit = commit + functional.mse_loss(nearest, code[at : at + len(part)].detach())
+            at += len(part)
+            found[m] = Coded(tokens, frames, private, merged, q_private, q_shared, i_private, i_shared, commit)
+        return found
+
+    def codes(self, signals: Signals) -> Codes:
+        """Numbers of every patch's codes, as evaluation mode gives them."""
+        was = self.training
+        self.eval()
+        with torch.no_grad():
+            coded = self.encode(signals)
+        self.train(was)
+        n = len(present_of(signals, self.modalities))
+        private, shared = {}, {}
+        for m, c in coded.items():
+            per_patch = c.shared.gather(1, c.frames.of).masked_fill(c.tokens.pad, -1)
+            for told, into in ((c.private, private), (per_patch, shared)):
+                whole = torch.full((n, signals[m].pad.shape[1]), -1, dtype=torch.long, device=told.device)
+                whole[signals[m].present, : told.shape[1]] = told
+                into[m] = whole
+        return Codes(private, shared)
+
+    def decode(self, m: str, c: Coded, shared: Tensor) -> Tensor:
+        """The target of a modality from its private codes and shared ones ``(B, S, k)``, ``(B, T, patch)``."""
+        at = c.frames.of.unsqueeze(-1).expand(-1, -1, shared.shape[-1])
+        private, common = c.q_private, shared.gather(1, at)
+        private = private if self.settings.private else torch.zeros_like(private)
+        common = common if self.settings.shared else torch.zeros_like(common)
+        return self.decoders[m](torch.cat([private, common], dim=-1), c.tokens)
+
+    def crossed(self, m: str, c: Coded, source: str, other: Coded) -> tuple[Tensor, Tensor]:
+        """The target rebuilt with another modality's shared codes, ``(B, T, patch)``, and ``(B, T)`` bool where that was
+        possible: where the other has something of the same time. Both hold the same examples."""
+        query = torch.zeros_like(c.q_shared)
+        at = c.frames.of.unsqueeze(-1).expand_as(c.q_private)
+        valid = (~c.tokens.pad).unsqueeze(-1)
+        query = query.scatter_add(1, at, torch.where(valid, c.q_private, 0.0))
+        count = torch.zeros_like(query[..., :1]).scatter_add(1, at[..., :1], valid.to(query.dtype))
+        a, b = c.frames.second.unsqueeze(2), other.frames.second.unsqueeze(1)
+        both = (a < b + self.specs[source].frame_s - 1e-6) & (b < a + self.specs[m].frame_s - 1e-6)
+        mask = both & c.frames.there.unsqueeze(2) & other.frames.there.unsqueeze(1)
+        shared = self.ask[m](query / count.clamp_min(1.0), other.q_shared, mask)
+        told = mask.any(dim=2).gather(1, c.frames.of) & ~c.tokens.pad
+        return self.decode(m, c, shared), told
+
+    def forward(self, signals: Signals) -> dict[str, Tensor]:
+        """Every term of the loss by name (``commit.eeg``, ``own.eeg``, ``cross.ecg``, ``orth.eeg`` …).
+
+        Raises
+        ------
+        InputError : no example has any modality.
+        """
+        coded = self.encode(signals)
+        if not coded:
+            raise InputError("no example has any modality", where="physioomni", fix="Leave such examples out.")
+        terms: dict[str, Tensor] = {}
+        goals = {m: target(c.tokens, self.specs[m]) for m, c in coded.items()}
+        for m, c in coded.items():
+            terms[f"commit.{m}"] = c.commit
+            terms[f"own.{m}"] = _error(self.decode(m, c, c.q_shared), goals[m], ~c.tokens.pad)
+            per_patch = c.z_shared.gather(1, c.frames.of.unsqueeze(-1).expand_as(c.z_private))
+            cosine = functional.cosine_similarity(c.z_private, per_patch, dim=-1)[~c.tokens.pad]
+            terms[f"orth.{m}"] = (cosine.square() if self.settings.orth == "cos2" else cosine.relu()).mean()
+        if self.settings.cross != "none" and self.settings.shared:
+            for m in coded:
+                if (term := self._cross(m, coded, goals[m], signals)) is not None:
+                    terms[f"cross.{m}"] = term
+        return terms
+
+    def _cross(self, m: str, coded: Mapping[str, Coded], goal: Tensor, signals: Signals) -> Tensor | None:
+        order = dict.fromkeys((self.settings.cross, *_SOURCES, *self.modalities))
+        source = next((o for o in order if o in coded), None)
+        if source is None or source == m:
+            return None
+        here, there = signals[m].present, signals[source].present
+        both = here & there
+        if not bool(both.any()):
+            return None
+        mine, other = _rows(coded[m], both[here]), _rows(coded[source], both[there])
+        rebuilt, told = self.crossed(m, mine, source, other)
+        return _error(rebuilt, goal[both[here]], told) if bool(told.any()) else None
+
+    def loss(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of the terms."""
+        s = self.settings
+        weight = {"commit": s.commit, "own": 1.0, "cross": s.cross_weight, "orth": s.orth_weight}
+        return torch.stack([weight[name.partition(".")[0]] * term for name, term in terms.items()]).sum()
+
+
+def _error(told: Tensor, goal: Tensor, valid: Tensor) -> Tensor:
+    return functional.mse_loss(told[valid], goal[valid])
+
+
+def _spread(values: Tensor, where: Tensor, fill: float = 0.0) -> Tensor:
+    """Rows put back to where they were true."""
+    out = torch.full((*where.shape, *values.shape[1:]), fill, dtype=values.dtype, device=values.device)
+    out[where] = values
+    return out
+
+
+def _rows(c: Coded, rows: Tensor) -> Coded:
+    if bool(rows.all()):
+        return c
+    t = c.tokens
+    frames = Frames(c.frames.of[rows], c.frames.second[rows], c.frames.there[rows])
+    tokens = Tokens(t.x[rows], t.channel[rows], t.time[rows], t.pad[rows])
+    return Coded(tokens, frames, *(v[rows] for v in (c.z_private, c.z_shared, c.q_private, c.q_shared, c.private,
+                                                    c.shared)), c.commit)  # fmt: skip

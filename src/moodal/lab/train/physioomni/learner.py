@@ -1,0 +1,278 @@
+"""PhysioOmni as a `Learner` of the bench: pre-trained on the fold's training part, fine-tuned, any subset told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from moodal.core.errors import InputError
+from moodal.lab.data.dataset import Dataset
+from moodal.lab.data.learner import Prediction
+from moodal.lab.models.base import Model
+from moodal.lab.models.physioomni.finetune import PhysioOmni
+from moodal.lab.models.physioomni.load import load_encoders
+from moodal.lab.models.physioomni.specs import size_named, spec_named
+from moodal.lab.nn.losses import criterion
+from moodal.lab.train import state as disk
+from moodal.lab.train.calibrate import temperature, thresholds
+from moodal.lab.train.metrics import chosen, figures, is_better
+from moodal.lab.train.target import class_weights, scaled, target_of
+
+from .prepared import Prepared, prepare
+from .settings import PhysioSettings
+from .stages import Pretrained, check_unseen, pretrain, run_stage
+
+__all__ = ["PhysioFitted", "PhysioLearner"]
+
+
+@dataclass
+class PhysioLearner:
+    """A row of a recipe with ``use = "physioomni"``; ``told`` are `PhysioSettings`.
+
+    Raises
+    ------
+    UsageError : a setting that there is not.
+    """
+
+    name: str
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._s = PhysioSettings.of(self.told, self.name)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that can change a number, defaults included."""
+        return {"model": "physioomni", **self._s.as_dict()}
+
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset,
+        *,
+        label: str,
+        seed: int,
+        folder: Path | None = None,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> PhysioFitted:
+        """Pre-train on ``train`` without its labels, fine-tune with them, choose the epoch on ``validation``.
+
+        Raises
+        ------
+        InputError : nothing to learn from, one class only, a modality or channel that is not known.
+        LeakageError : a pre-training that has seen people or trials outside ``train``.
+        """
+        s = self._s
+        modalities = tuple(m for m, f in train.features.items() if f.width)
+        for m in modalities:
+            spec_named(m)
+        labels = train.index.label(label)
+        if (labels.kind, labels.names) != (validation.index.label(label).kind, validation.index.label(label).names):
+            raise InputError(f"label {label} has other names in validation", where=train.index.name)
+        seen, choice = train.only(modalities), validation.only(modalities)
+        ready = prepare(seen, modalities, as_named=s.as_named, force_units=s.force_units)
+        held = prepare(choice, modalities, as_named=s.as_named, force_units=s.force_units)
+        start = self._start(seen, ready, seed, folder, progress)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + 2)
+            model = PhysioOmni(modalities, len(labels.names), labels.kind, size_named(s.size), s.finetune,
+                               causal=s.causal, scope=s.norm)  # fmt: skip
+            if start:
+                model.start_from(start.weights)
+            told = self._tuned(model, (seen, ready), (choice, held), label, seed, progress)
+        if start:
+            told["pretraining"] = {k: v for k, v in start.told.items() if k != "seen"}
+        cut = told.pop("cut")
+        prior = _prior(model, _goals(model, seen, label), _labelled(seen, ready, label))
+        return PhysioFitted(model, s, labels.names, labels.scheme, prior, {**told, "thresholds": cut})
+
+    def _start(
+        self, train: Dataset, ready: Prepared, seed: int, folder: Path | None,
+        progress: Callable[[str, float], None] | None,
+    ) -> Pretrained | None:  # fmt: skip
+        s = self._s
+        if s.init == "scratch":
+            return None
+        if s.init == "pretrain":
+            made = pretrain(train, s, seed=seed, folder=folder, progress=progress, prepared=ready)
+        elif s.init.endswith((".pt", ".pth")):
+            missing = s.allow_missing.split()
+            weights = load_encoders(s.init, train.modalities, size_named(s.size), allow_missing=missing)
+            made = Pretrained(weights, {}, {"seen": {"set": "", "subject": [], "trial": []}, "from": s.init})
+        else:
+            made = Pretrained.load(Path(s.init))
+        check_unseen(made, train, self.name)
+        return made
+
+    def _tuned(
+        self, model: PhysioOmni, train: tuple[Dataset, Prepared], validation: tuple[Dataset, Prepared], label: str,
+        seed: int, progress: Callable[[str, float], None] | None,
+    ) -> dict[str, Any]:  # fmt: skip
+        s = self._s
+        if model.kind == "continuous":
+            scaled(cast(Model, model), train[0].index.label(label))
+        goal, held = _goals(model, train[0], label), _goals(model, validation[0], label)
+        rows, check = _labelled(*train, label), _labelled(*validation, label)
+        if not len(rows) or not len(check):
+            part = "validation" if len(rows) else "training"
+            raise InputError(f"no labelled example of the {part} part has any signal", where=train[0].index.name)
+        if model.kind == "class" and len(goal[rows].unique()) < 2:
+            raise InputError("the training part holds one class only", where=train[0].index.name,
+                             fix="Check the split, or what was filtered out.")  # fmt: skip
+        weights = class_weights(model.kind, goal[rows], model.classes) if s.class_weights == "balanced" else None
+        best: dict[str, Any] = {"value": None, "loss": np.inf, "epoch": 0, "weights": {}, "select": ""}
+
+        def terms(part: npt.NDArray[np.int64]) -> tuple[Tensor, Mapping[str, Tensor]]:
+            told = model.loss(train[1].batch(part), goal[part], weights=weights)
+            return torch.stack(list(told.values())).sum(), told
+
+        def after(epoch: int, row: dict[str, float]) -> bool:
+            logits = _logits(model, validation[1], check)["logits"]
+            row |= {f"val_{k}": v for k, v in _figures(model, logits, held[check]).items()}
+            best["select"] = chosen(s.select, model.kind, tuple(k for k in row if k.startswith("val_")))
+            value = row[best["select"]]
+            equal = value == best["value"] and row["val_loss"] < best["loss"]
+            if equal or is_better(best["select"], value, best["value"]):
+                best.update(value=value, loss=row["val_loss"], epoch=epoch + 1)
+                best["weights"] = {k: v.detach().clone() for k, v in model.state_dict().items()}
+            model.train()
+            return bool(s.patience and epoch + 1 - best["epoch"] >= s.patience)
+
+        def share(name: str) -> float:
+            return s.encoder_lr if name.startswith("encoders.") else 1.0
+
+        curves = run_stage("fine-tuning", model, terms, rows, s.train, seed=seed + 2, progress=progress, scale=share,
+                           after=after)  # fmt: skip
+        if best["weights"]:
+            model.load_state_dict(best["weights"])
+        model.eval()
+        cut = None
+        if s.calibrate and model.kind != "continuous":
+            logits = _logits(model, validation[1], check)["logits"]
+            model.temperature.fill_(temperature(model.kind, logits, held[check]))
+            if model.kind == "multilabel":
+                scores = model.finish(logits).numpy().astype(np.float64)
+                cut = thresholds(scores, held[check].numpy() > 0.5).tolist()
+        return {
+            "model": "physioomni",
+            "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+            "epochs": len(curves),
+            "best_epoch": best["epoch"],
+            "selected_on": best["select"],
+            "selected_value": best["value"],
+            "temperature": float(model.temperature),
+            "curves": curves,
+            "left_out": train[1].left_out,
+            "cut": cut,
+        }
+
+
+@dataclass
+class PhysioFitted:
+    """A fine-tuned model; ``prior`` ``(C,)`` is what a withheld example's scores are filled with."""
+
+    model: PhysioOmni
+    settings: PhysioSettings
+    names: tuple[str, ...]
+    scheme: str
+    prior: npt.NDArray[np.float64]
+    told: dict[str, Any]
+
+    def predict(self, data: Dataset) -> Prediction:
+        """Scores ``(n, C)``; an example with none of the modalities is withheld.
+
+        ``extra`` holds ``each`` ``(n, M, C)``, scores of every modality alone (NaN where absent), and ``z`` ``(n, w)``.
+
+        Raises
+        ------
+        InputError : signals without rate or names, or in a unit that cannot be right.
+        """
+        ready = prepare(data, self.model.modalities, as_named=self.settings.as_named,
+                        force_units=self.settings.force_units)  # fmt: skip
+        there = ready.present.any(axis=1)
+        n, classes = len(data), self.model.classes
+        scores = np.tile(self.prior, (n, 1))
+        each = np.full((n, len(self.model.modalities), classes), np.nan)
+        z = np.zeros((n, self.model.size.width))
+        if len(rows := np.flatnonzero(there)):
+            out = _logits(self.model, ready, rows)
+            with torch.no_grad():
+                told = self.model.finish(out["logits"]).numpy().astype(np.float64)
+                each[rows] = self.model.finish(out["logits_each"]).numpy()
+            scores[rows] = told / told.sum(1, keepdims=True) if self.model.kind in ("class", "distribution") else told
+            z[rows] = out["z"].numpy()
+        return Prediction(scores, ~there, {"each": each, "z": z})
+
+    def save(self, path: Path) -> None:
+        """Write one file of plain arrays; `load` gives the same model back, exactly."""
+        told = {
+            "build": self.model.extra_state(), "settings": self.settings.as_dict(), "names": self.names,
+            "scheme": self.scheme, "prior": self.prior.tolist(), "told": self.told,
+        }  # fmt: skip
+        disk.save(path, told, model=self.model.state_dict())
+
+    @classmethod
+    def load(cls, path: Path) -> PhysioFitted:
+        """What `save` wrote.
+
+        Raises
+        ------
+        InputError : not such a file.
+        """
+        told, groups = disk.load(path)
+        try:
+            s = PhysioSettings.of(told["settings"], str(path))
+            made = told["build"]
+            model = PhysioOmni(made["modalities"], made["classes"], made["kind"], size_named(s.size), s.finetune,
+                               causal=s.causal, scope=s.norm)  # fmt: skip
+            model.load_state_dict(groups["model"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise InputError("is not a trained PhysioOmni", where=str(path), fix="Train again.") from error
+        model.eval()
+        return cls(model, s, tuple(told["names"]), told["scheme"], np.asarray(told["prior"]), told["told"])
+
+
+def _goals(model: PhysioOmni, data: Dataset, label: str) -> Tensor:
+    return target_of(cast(Model, model), data.index.label(label))
+
+
+def _labelled(data: Dataset, ready: Prepared, label: str) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(data.index.label(label).labelled & ready.present.any(axis=1))
+
+
+def _logits(model: PhysioOmni, ready: Prepared, rows: npt.NDArray[np.int64], batch: int = 128) -> dict[str, Tensor]:
+    """What the model tells of those rows, in order, in evaluation mode."""
+    model.eval()
+    parts: dict[str, list[Tensor]] = {}
+    with torch.no_grad():
+        for start in range(0, len(rows), batch):
+            out = model.predict(ready.batch(rows[start : start + batch]))
+            for name in ("logits", "logits_each", "z"):
+                parts.setdefault(name, []).append(out[name])
+    return {name: torch.cat(some) for name, some in parts.items()}
+
+
+def _figures(model: PhysioOmni, logits: Tensor, goal: Tensor) -> dict[str, float]:
+    fault = float(criterion(model.kind, logits, goal, fit="mse"))
+    with torch.no_grad():
+        scores = model.finish(logits).numpy().astype(np.float64)
+    target = goal.numpy()
+    if model.kind == "continuous":
+        target = target * model.spread.numpy() + model.shift.numpy()
+    return {"loss": fault, **figures(model.kind, scores, target)}
+
+
+def _prior(model: PhysioOmni, goal: Tensor, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """What is said where nothing is known: the training part's shares, or means."""
+    told = goal[rows]
+    if model.kind == "class":
+        counts = torch.bincount(told, minlength=model.classes).double()
+        return np.asarray((counts / counts.sum()).numpy())
+    mean = told.double().mean(dim=0)
+    return np.asarray((mean * model.spread + model.shift if model.kind == "continuous" else mean).numpy())

@@ -1,0 +1,158 @@
+"""PhysioOmni by the tests of its specification that train it: on generated bodies with a hidden state and nuisances."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from moodal.lab.data import Dataset  # noqa: E402
+from moodal.lab.data.synthetic_body import BODY, Hidden, bodies  # noqa: E402
+from moodal.lab.models.physioomni.codebook import perplexity  # noqa: E402
+from moodal.lab.models.physioomni.specs import SIZES, SPECS  # noqa: E402
+from moodal.lab.models.physioomni.tokenizer import Tokenizer, _rows, target  # noqa: E402
+from moodal.lab.train.physioomni import PhysioLearner, PhysioSettings, pretrain  # noqa: E402
+from moodal.lab.train.physioomni.prepared import prepare  # noqa: E402
+from moodal.lab.train.physioomni.stages import _TokenizerTerms, run_stage  # noqa: E402
+
+pytestmark = pytest.mark.slow
+SETTINGS = {
+    "tokenizer_train": {"epochs": 40, "batch": 32, "lr": 2e-3},
+    "msm_train": {"epochs": 30, "batch": 32},
+    "train": {"epochs": 25, "batch": 32},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    was = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(was)
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[Dataset, Hidden]:
+    return bodies(12, 24, seconds=5, seed=1)
+
+
+def parts(data: Dataset) -> tuple[Dataset, Dataset, Dataset]:
+    """Eight people, two, two."""
+    who = np.array([int(s[1:]) for s in data.index["subject"]])
+    return data.take(who <= 8), data.take((who == 9) | (who == 10)), data.take(who >= 11)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(world):
+    """Trained on the training people."""
+    settings = PhysioSettings.of(SETTINGS, "test")
+    train = parts(world[0])[0]
+    torch.manual_seed(0)
+    made = Tokenizer(tuple(BODY), SIZES["tiny"])
+    ready = prepare(train, tuple(BODY))
+    run_stage("tokenizer", made, _TokenizerTerms(made, ready), np.arange(len(train)), settings.tokenizer_train, seed=0)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def fitted(world):
+    train, validation, _ = parts(world[0])
+    return PhysioLearner("physioomni", SETTINGS).fit(train, validation, label="state", seed=0)
+
+
+def right(fit, data: Dataset, shown=tuple(BODY)) -> float:
+    seen = data.without([m for m in BODY if m not in shown]).sealed()
+    return float((fit.predict(seen).scores.argmax(1) == data.index.label("state").values).mean())
+
+
+def test_all_codebooks_are_used(world, tokenizer) -> None:
+    train = parts(world[0])[0]
+    codes = tokenizer.codes(prepare(train, tuple(BODY)).batch(np.arange(len(train))))
+    used = {m: perplexity(t[t >= 0], 64) for m, t in codes.private.items()}
+    used["shared"] = perplexity(torch.cat([t[t >= 0] for t in codes.shared.values()]), 64)
+    assert min(used.values()) >= 16, used
+
+
+def probe(features, target_, people) -> float:
+    """Accuracy of a linear probe on people it has not seen."""
+    from sklearn.linear_model import LogisticRegression
+
+    seen = people <= 8
+    fit = LogisticRegression(max_iter=500).fit(features[seen], target_[seen])
+    return float(fit.score(features[~seen], target_[~seen]))
+
+
+def codes_by_second(tokenizer, world, m: str, kind: str):
+    """One-hot codes of each second (means over channels and patches), what was hidden in it, and who it was."""
+    data, hidden = world
+    codes = tokenizer.codes(prepare(data, tuple(BODY)).batch(np.arange(len(data))))
+    index = (codes.shared if kind == "shared" else codes.private)[m].numpy()
+    channels, seconds = len(BODY[m][0]), hidden.state.shape[1]
+    one_hot = np.eye(64)[index.reshape(len(data), channels, seconds, -1)].mean(axis=3)
+    features = one_hot.transpose(0, 2, 1, 3).reshape(len(data) * seconds, -1)
+    who = np.repeat([int(s[1:]) for s in data.index["subject"]], seconds)
+    return features, hidden.state.ravel(), hidden.nuisance[m].ravel(), who
+
+
+def test_shared_codes_tell_the_state_that_all_signals_have(world, tokenizer) -> None:
+    told = {}
+    for m in ("eeg", "emg"):
+        for kind in ("shared", "private"):
+            features, state, nuisance, who = codes_by_second(tokenizer, world, m, kind)
+            told[m, kind] = probe(features, state, who), probe(features, nuisance, who)
+    assert told["eeg", "shared"][0] > 0.8, told
+    assert told["emg", "shared"][0] > 0.8, told
+
+
+def test_one_signals_shared_codes_help_to_rebuild_another(world, tokenizer) -> None:
+    test = parts(world[0])[2]
+    given = prepare(test, tuple(BODY)).batch(np.arange(len(test)))
+    with torch.no_grad():
+        coded = tokenizer.encode(given)
+        goal = target(coded["emg"].tokens, SPECS["emg"])
+        order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
+        faults = []
+        for source in (coded["eeg"], _rows(coded["eeg"], order)):
+            rebuilt, told = tokenizer.crossed("emg", coded["emg"], "eeg", source)
+            faults.append(float((rebuilt - goal)[told].square().mean()))
+    assert faults[0] < 0.98 * faults[1], faults
+
+
+def test_hidden_patches_are_told_above_chance(world) -> None:
+    made = pretrain(parts(world[0])[0], PhysioSettings.of(SETTINGS, "test"))
+    last = made.told["msm"][-1]
+    told = {k: v for k, v in last.items() if k.startswith("right")}
+    assert min(told.values()) > 5 / 64, told
+
+
+def test_subsets_are_ordered(world, fitted) -> None:
+    test = parts(world[0])[2]
+    single = {m: right(fitted, test, (m,)) for m in BODY}
+    whole = right(fitted, test)
+    assert whole >= max(single.values()) - 0.03, (whole, single)
+    assert min(single.values()) > 0.65, single
+    three = np.mean([right(fitted, test, s) for s in combinations(BODY, 3)])
+    two = np.mean([right(fitted, test, s) for s in combinations(BODY, 2)])
+    assert whole >= three - 0.03 and three >= two - 0.03
+
+
+def test_prototypes_stand_for_their_classes(world, fitted) -> None:
+    test = parts(world[0])[2]
+    said = fitted.predict(test.sealed())
+    truth = test.index.label("state").values
+    z = torch.from_numpy(said.extra["z"]).float()
+    nearest = fitted.model.nearest(z).detach().numpy()
+    assert abs((nearest == truth).mean() - (said.scores.argmax(1) == truth).mean()) <= 0.03
+    proto = fitted.model.proto.detach()
+    within = torch.stack([(z[truth == c] - proto[c]).norm(dim=1).mean() for c in (0, 1)]).mean()
+    assert float(torch.pdist(proto).min()) > 1.0 * float(within)
+
+
+def test_without_an_effect_it_stays_at_chance() -> None:
+    train, validation, test = parts(bodies(12, 16, seconds=3, effect=0.0, seed=2)[0])
+    told = {"init": "scratch", "train": {"epochs": 6, "batch": 32}}
+    fit = PhysioLearner("physioomni", told).fit(train, validation, label="state", seed=0)
+    assert abs(right(fit, test) - 0.5) < 0.2
