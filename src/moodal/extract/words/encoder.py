@@ -99,7 +99,7 @@ class TextEncoder:
         no more than ``most`` of them."""
         own = int(self.bundle.manifest["own"])
         # Whoever writes ten thousand words is not cut into pieces to the end.
-        plain = normal(named_signs(text[: 40 * own * most]) if self.bundle.manifest.get("signs") == "named" else text)
+        plain = normal(named_signs(text[: 8 * own * most]) if self.bundle.manifest.get("signs") == "named" else text)
         ids = self._pieces.ids(plain)
         first, last = self._pieces["[CLS]"], self._pieces["[SEP]"]
         return [[first, *ids[i : i + own], last] for i in range(0, min(len(ids), own * most), own)]

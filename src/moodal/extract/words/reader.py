@@ -27,6 +27,8 @@ __all__ = ["FARTHEST", "LONGEST", "TextReader", "open_reader"]
 
 #: Windows of pieces that are read of one text; one that is longer is no sentence, and is told of as such.
 LONGEST = 8
+#: Characters that a window of pieces hardly goes beyond.
+_CHARACTERS = 300
 #: Log odds of the n-grams, then their values, stand after the state.
 _LABELS, _VALUES = 28, 3
 #: Share of training-like sentences that lie farther out than what is believed.
@@ -63,14 +65,14 @@ class TextReader:
     def read(self, text: str) -> Evidence | str:
         """``(windows, width)``, or why nothing can be told: ``no_words``, ``language``, ``out_of_domain`` (longer than
         `LONGEST` windows, or mostly unknown signs)."""
-        if not any(is_word(t) or is_sign(t) for t in tokens(text)):
+        # What is longer is told of as such below: its beginning says whether it is English.
+        head = text[: _CHARACTERS * LONGEST]
+        if not any(is_word(t) or is_sign(t) for t in tokens(head)):
             return "no_words"
-        if self.grams.english(text) < self.grams.english_floor:
+        if self.grams.english(head) < self.grams.english_floor:
             return "language"
         windows = self.encoder.windows(text, LONGEST + 1)
-        if len(windows) > LONGEST:
-            return "out_of_domain"
-        if not windows or self.encoder.unknown(windows) > 0.5:
+        if not 0 < len(windows) <= LONGEST or self.encoder.unknown(windows) > 0.5:
             return "out_of_domain"
         labels, values = self.grams.outputs(text)
         rest = np.concatenate([labels, values]).astype(np.float32)

@@ -189,7 +189,7 @@ def _int8(model: bytes, bits: int = 8, piece_bits: int = 8) -> bytes:
     graph = told.graph
     weights = {w.name: w for w in graph.initializer}
     # The axis along which each row has a scale of its own: output channels of products, pieces of the vocabulary.
-    gathered = {name for node in graph.node if node.op_type == "Gather" for name in node.input}
+    gathered = {node.input[0] for node in graph.node if node.op_type == "Gather"}
     axes = {
         name: 0 if node.op_type == "Gather" or any(a.name == "transB" and a.i for a in node.attribute) else 1
         for node in graph.node
@@ -201,16 +201,35 @@ def _int8(model: bytes, bits: int = 8, piece_bits: int = 8) -> bytes:
     for name, axis in axes.items():
         values = numpy_helper.to_array(weights[name])
         levels = 2 ** ((piece_bits if name in gathered else bits) - 1) - 1
-        scale = np.maximum(np.abs(values).max(axis=1 - axis), 1e-12).astype(np.float32) / np.float32(levels)
-        whole = np.round(values / np.expand_dims(scale, 1 - axis)).astype(np.int8)
+        scale = np.maximum(np.abs(values).max(axis=1 - axis, keepdims=True), 1e-12).astype(np.float32)
+        scale /= np.float32(levels)
+        whole = np.round(values / scale).astype(np.int8)
         graph.initializer.remove(weights[name])
         graph.initializer.extend([numpy_helper.from_array(whole, f"{name}_whole"),
                                   numpy_helper.from_array(scale, f"{name}_scale")])  # fmt: skip
-        before.append(helper.make_node("DequantizeLinear", [f"{name}_whole", f"{name}_scale"], [name], axis=axis))
-    nodes = [*before, *graph.node]
+        if name not in gathered:
+            # Of constants alone, so that it is computed once, when a session is opened.
+            before += _scaled(helper, f"{name}_whole", f"{name}_scale", name)
+    nodes = list(before)
+    for node in graph.node:
+        if node.op_type != "Gather" or node.input[0] not in axes:
+            nodes.append(node)
+            continue
+        # Pieces are scaled once they are chosen: the whole vocabulary need not be, each time.
+        out = node.output[0]
+        for part in ("whole", "scale"):
+            asked = [f"{node.input[0]}_{part}", node.input[1]]
+            nodes.append(helper.make_node("Gather", asked, [f"{out}_{part}"], axis=0))
+        nodes += _scaled(helper, f"{out}_whole", f"{out}_scale", out)
     del graph.node[:]
     graph.node.extend(nodes)
     return bytes(told.SerializeToString())
+
+
+def _scaled(helper: Any, whole: str, scale: str, name: str) -> list[Any]:
+    """Whole numbers times their scale, by operations that nothing takes for a wish to round what they meet."""
+    cast = helper.make_node("Cast", [whole], [f"{name}_cast"], to=1)
+    return [cast, helper.make_node("Mul", [f"{name}_cast", scale], [name])]
 
 
 def write_encoder(
