@@ -206,3 +206,18 @@ def test_the_track_covers_the_recording(made_up: Path, tmp_path: Path) -> None:
     assert told.times.tolist() == [0, 10, 20, 30] or told.gaps
     assert [(g.start, g.end, g.reason) for g in told.gaps][-1] == (40, 45, "too_short")
     assert ((told["task"] >= 0) & (told["task"] <= 1)).all()
+
+
+@pytest.mark.slow
+def test_the_recipe_makes_the_bundle_again(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    from moodal.lab.experts.make import make
+    from moodal.lab.experts.recipe import load
+
+    known = registry.bundles().get("workload")
+    if known is None:
+        pytest.skip("the bundle workload is not installed")
+    fresh = make(load("workload"), tmp_path)[0]
+    for name, told in known.manifest["scores"].items():
+        low, high = told["interval"]
+        assert low <= fresh.manifest["scores"][name]["value"] <= high, name

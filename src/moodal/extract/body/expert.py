@@ -4,7 +4,7 @@
 
     PPG, heart rate, EDA, temperature, acceleration ─► measures of 60 s ──────────────┐ Evidence, a row a window
     the same of every half minute of the session before the window ─► their mean ─────┘
-    Evidence ─► how far from the session's past (causal), or rank among the person's own windows (baseline)
+    Evidence ─► how far from the session's past (causal), and rank among the person's own windows (baseline)
              ─► linear head and forest ─► temperature ─► Told
 
 Time itself is never told: a row knows when it was, so that neighbours may be found, and no head sees it.
@@ -95,8 +95,9 @@ class Session:
 
     @property
     def span(self) -> Span:
-        """From the first sample of any stream to the last."""
-        ends = [(s.start_s, s.end_s) for s in self.streams.values()]
+        """From the first sample of any stream to the last; events do not say where a session begins."""
+        sampled = {k: s for k, s in self.streams.items() if k != "ibi"} or self.streams
+        ends = [(s.start_s, s.end_s) for s in sampled.values()]
         return Span(min(a for a, _ in ends), max(b for _, b in ends)) if ends else Span(0.0, 0.0)
 
     def at(self, start: float, end: float) -> FloatArray | str:
@@ -253,7 +254,7 @@ class StressRunner:
             one = row[None]
             mode = "baseline" if enough else "causal" if row[2] >= _LEAST_PAST else "alone"
             if mode == "baseline":
-                told = in_context(self.head(among_own(one, own), mode), one, theirs, own, self._level)
+                told = in_context(self._both(one, own), one, theirs, own, self._level)
             elif mode == "causal":
                 told = self.head(of_past(one, self._scale), mode)
             else:
@@ -266,8 +267,12 @@ class StressRunner:
         """Log odds of a person's own windows, computed once as long as they stay the same."""
         key = own.tobytes()
         if self._known[0] != key:
-            self._known = (key, self.head(among_own(own, own), "baseline"))
+            self._known = (key, self._both(own, own))
         return self._known[1]
+
+    def _both(self, rows: FloatArray, own: FloatArray) -> FloatArray:
+        """What rows tell among the person's own windows, and over the session's past."""
+        return self.head(among_own(rows, own), "baseline") + self.head(of_past(rows, self._scale), "causal")
 
     def head(self, x: FloatArray, mode: str) -> FloatArray:
         """Log odds of features ``(n, f)`` of a mode before any temperature: the mean of linear head and forest."""

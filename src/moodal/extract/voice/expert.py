@@ -55,7 +55,7 @@ Floats = npt.NDArray[np.float32]
 ARRAYS = (
     "mean", "spread", "plain", "plain_bias", "gate", "gate_bias", "known", "person", "person_bias", "apart",
     "apart_bias", "basis", "deviation", "first_mean", "first_spread", "first", "first_bias", "first_own",
-    "first_own_bias", "first_gate", "first_gate_bias",
+    "first_own_bias", "first_gate", "first_gate_bias", "temperature", "person_temperature",
 )  # fmt: skip
 #: Windows of a person without which nothing is known of how that person usually sounds.
 FEWEST = 8
@@ -129,8 +129,7 @@ def beside(x: Floats, a: Mapping[str, Floats], z: Floats | None = None) -> Float
     y, x = np.clip(y, -FURTHEST, FURTHEST), np.clip(x, -FURTHEST, FURTHEST)
     head = (y @ a[name].T + a[f"{name}_bias"]).reshape(len(x), *known.shape)
     told = _log_softmax(np.where(known, head, -1e4).astype(np.float64))
-    share = _log_softmax((x @ a["first_gate"].T + a["first_gate_bias"]).astype(np.float64))
-    return np.asarray(np.logaddexp.reduce(share[:, :, None] + told, axis=1))
+    return np.asarray(np.logaddexp.reduce(np.log(shares(x, a) + 1e-30)[:, :, None] + told, axis=1))
 
 
 def told_of(evidence: Floats, a: Mapping[str, Floats], known: Floats | None = None) -> FloatArray:
@@ -140,9 +139,21 @@ def told_of(evidence: Floats, a: Mapping[str, Floats], known: Floats | None = No
     tuned, first = evidence[:, :d], evidence[:, d:]
     x = np.asarray((first - a["first_mean"]) / a["first_spread"], np.float32)
     if known is None:
-        return _log_softmax(mixed(_standard(tuned, a), a) + beside(x, a))
+        return sharpened(mixed(_standard(tuned, a), a) + beside(x, a), x, a, a["temperature"])
     z = own(first, known[:, d:], a["first_spread"])
-    return _log_softmax(by_person(tuned, known[:, :d], a) + beside(x, a, z))
+    return sharpened(by_person(tuned, known[:, :d], a) + beside(x, a, z), x, a, a["person_temperature"])
+
+
+def sharpened(logits: FloatArray, x: Floats, a: Mapping[str, Floats], temperature: Floats) -> FloatArray:
+    """Log scores ``(n, C)`` over the temperature of the corpora that the clips sound like: ``temperature (K,)`` says
+    how much too sure of itself each corpus makes the network."""
+    return _log_softmax(logits / (shares(x, a) @ np.asarray(temperature, np.float64))[:, None])
+
+
+def shares(x: Floats, a: Mapping[str, Floats]) -> FloatArray:
+    """How much each clip sounds like each corpus ``(n, K)``, by its standardised statistics ``x (n, d)``."""
+    x = np.clip(x, -FURTHEST, FURTHEST)
+    return np.asarray(np.exp(_log_softmax((x @ a["first_gate"].T + a["first_gate_bias"]).astype(np.float64))))
 
 
 def _standard(embedding: Floats, a: Mapping[str, Floats]) -> Floats:
@@ -227,7 +238,9 @@ class VoiceRunner:
         heard = _heard(example)
         if heard.sound is not None and not heard.hidden:
             told = self.embed(heard.sound)[None]
-            if heard.windows or float(self.far(told)[0]) <= float(self.bundle.manifest["domain"]["well_within"]):
+            # Where detection began to hear speech, `tell` decides by the wider limit.
+            spoken = heard.windows or {"speech", "too_short"} & set(heard.frames)
+            if spoken or float(self.far(told)[0]) <= float(self.bundle.manifest["domain"]["well_within"]):
                 return told
         elif heard.windows:
             return np.stack([self.embed(w.sound) for w in heard.windows])

@@ -47,9 +47,10 @@ class Settings:
 
     ``width`` is the channels of the first convolution, ``first`` the epochs of a net that learns from nothing,
     ``second`` those of the two nets that go on from there at the learning rate ``rate``, each with a seed of its own.
-    ``shift`` is the share of the log ratio of natural to training class shares that is added to log scores. ``components`` of the state of each ``every``-th training picture are whitened for the
-    distance from training, of which ``held`` (a share) of validation pictures lie within the limit. ``rows`` bounds
-    both parts (0: all), for tests; ``checks`` runs what is measured beside the scores.
+    ``shift`` is the share of the log ratio of natural to training class shares that is added to log scores.
+    ``components`` of the state of each ``every``-th training picture are whitened for the distance from training, of
+    which ``held`` (a share) of validation pictures lie within the limit. ``rows`` bounds both parts (0: all), for
+    tests; ``checks`` runs what is measured beside the scores.
     """
 
     width: int = 16

@@ -1,8 +1,8 @@
 """Makes ``stress``: whether a stressor acts, from a minute of a wristband's signals, trained on Stress-Predict.
 
-Causal: compared with the session's past. Baseline: ranks among the person's own windows, and what is around each in
-time. Alone: nothing is known of person and session. Each has a linear head and a forest; both are trained with signals
-hidden at random, so that any subset runs.
+Causal: compared with the session's past. Baseline: that, ranks among the person's own windows, and what is around each
+in time. Alone: nothing is known of person and session. Each has a linear head and a forest; both are trained with
+signals hidden at random, so that any subset runs.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ def make(settings: Settings, work: Work) -> Made:
         left_out = partial(_left_out, rows, settings, mode, work.seed)
         told = work.kept(f"out-of-fold {mode}", left_out, data.fingerprint(), settings)
         out |= {f"{mode} {name}": a for name, a in told.items()}
+    for name in ("all", *SUBSETS):
+        out[f"baseline {name}"] = out[f"baseline {name}"] + out[f"causal {name}"]
     level = round(float(out["baseline all"][rows.scored].mean()), 5)
     for name in ("all", *SUBSETS):
         out[f"baseline {name}"] = _in_context(out[f"baseline {name}"], rows, level)

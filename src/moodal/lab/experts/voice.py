@@ -17,14 +17,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moodal.extract.voice.expert import ARRAYS, beside, by_person, distance, mel_of, mixed, own
+from moodal.extract.voice.expert import ARRAYS, beside, by_person, distance, mel_of, mixed, own, sharpened
 from moodal.lab.data.cache import key_of
 
 from . import voice_rooms as rooms
 from .calibrate import fit
 from .made import Made
-from .voice_first import away, by_own, first_heads, statistics
-from .voice_parts import ABOUT, CLASSES, FOUR, HARDER, SETS, People, contents_of, graph, parts_of, rivals_of, sounds
+from .voice_first import away, by_own, first_heads, statistics, temperature_of
+from .voice_parts import (
+    ABOUT,
+    CLASSES,
+    FOUR,
+    HARDER,
+    SETS,
+    People,
+    contents_of,
+    graph,
+    parts_of,
+    rivals_of,
+    sounds,
+    unseen,
+)  # fmt: skip
 from .work import Work
 
 __all__ = ["Settings", "make"]
@@ -76,7 +89,8 @@ def make(settings: Settings, work: Work) -> Made:
         "about": f"distances that {_FAR:.1%} and {_WELL:.1%} of the clips of people left out do not exceed",
     }  # fmt: skip
     person = fit([parts[f"{s}, baseline mode"] for s in SETS])
-    arrays = {n: {**first, **final}[n] for n in ARRAYS}
+    temperatures = {n: told[n] for n in ("temperature", "person_temperature")}
+    arrays = {n: {**first, **final, **temperatures}[n] for n in ARRAYS}
     return Made(
         "voice",
         parts,
@@ -85,6 +99,7 @@ def make(settings: Settings, work: Work) -> Made:
         trained_on=people.indexes,
         calibrate_on=calibrate_on,
         calibration={"person": {k: person[k] for k in ("kind", "temperature", "n", "people", "fitted_on")}},
+        unseen_corpus=unseen(parts),
         rivals=rivals_of(work, people, frames, fold),
         arrays=arrays,
         graphs={"encoder": graph(settings.pool, final)},
@@ -231,6 +246,7 @@ def _told(
     out = {"plain": np.zeros((n, len(CLASSES))), "person": np.zeros((n, len(CLASSES))), "far": np.zeros(n)}
     out |= {name: np.zeros((n, len(CLASSES))) for name in HARDER}
     firsts = [statistics(f) for f in frames]
+    heads: dict[int, dict[str, Array]] = {}
 
     for k in np.unique(fold):
         test = np.flatnonzero(fold == k)
@@ -254,9 +270,31 @@ def _told(
         z = by_own(people.person[test], clean, a["first_spread"])
         out["plain"][test] += beside(away(clean, a), a)
         out["person"][test] += beside(away(clean, a), a, z)
+        heads[int(k)] = a
         for j, name in enumerate(HARDER):
             out[name][test] += beside(away(firsts[settings.copies + 1 + j][test], a), a)
+    # How much too sure each corpus makes it, from the people of the other folds; of all people for the final model.
+    raw = {"plain": out["plain"].copy(), "person": out["person"].copy()}
+    for k, a in heads.items():
+        test = np.flatnonzero(fold == k)
+        t = {mode: _temperatures(people, logits, fold != k) for mode, logits in raw.items()}
+        for name in ("plain", "person", *HARDER):
+            j = HARDER.index(name) + settings.copies + 1 if name in HARDER else 0
+            mode = "person" if name == "person" else "plain"
+            out[name][test] = sharpened(out[name][test], away(firsts[j][test], a), a, t[mode])
+    everybody = np.ones(n, bool)
+    out["temperature"] = _temperatures(people, raw["plain"], everybody)
+    out["person_temperature"] = _temperatures(people, raw["person"], everybody)
     return out
+
+
+def _temperatures(people: People, logits: Array, rows: Array) -> Array:
+    """One for each corpus, over the classes that it has."""
+    found = []
+    for c in range(len(SETS)):
+        here = rows & (people.corpus == c) & (people.truth >= 0)
+        found.append(temperature_of(logits[here], people.truth[here]))
+    return np.array(found, np.float32)
 
 
 def _plain(e: Array, a: Mapping[str, Array]) -> Array:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from moodal.core.scheme import scheme
 from moodal.extract.voice.expert import own
 
-__all__ = ["away", "by_own", "first_heads", "ridge", "statistics"]
+__all__ = ["away", "by_own", "first_heads", "ridge", "statistics", "temperature_of"]
 
 Array = npt.NDArray[Any]
 CLASSES = scheme("voice8").classes
@@ -71,3 +71,16 @@ def ridge(x: Array, y: Array, classes: int, strength: float = 0.3) -> tuple[Arra
 def away(first: Array, a: Mapping[str, Array]) -> Array:
     """Statistics ``(n, d)`` standardised over the training clips."""
     return np.asarray((first - a["first_mean"]) / a["first_spread"], np.float32)
+
+
+def temperature_of(logits: Array, truth: Array) -> float:
+    """The one of lowest log loss, on a grid."""
+    grid = np.geomspace(0.3, 6.0, 120)
+    rows = np.arange(len(truth))
+
+    def loss(t: float) -> float:
+        z = logits / t
+        top = z.max(axis=1, keepdims=True)
+        return float(-np.mean((z - top)[rows, truth] - np.log(np.exp(z - top).sum(axis=1))))
+
+    return float(grid[np.argmin([loss(t) for t in grid])])

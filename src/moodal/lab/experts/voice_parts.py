@@ -32,6 +32,7 @@ __all__ = [
     "parts_of",
     "rivals_of",
     "sounds",
+    "unseen",
 ]
 
 Array = npt.NDArray[Any]
@@ -74,7 +75,7 @@ def parts_of(
 ) -> dict[str, OutOfFold]:
     """Predictions by protocol: strangers, baseline mode, one corpus from two others, and harder rooms."""
     parts = {}
-    groups = {"sex": people.column("sex")}
+    groups, clips = {"sex": people.column("sex")}, people.column("clip")
     protocols = (
         "RAVDESS, 5 folds by actor, 8 classes (two sentences in all, said by everybody)",
         "nEMO, leave one speaker out, 6 classes",
@@ -85,7 +86,7 @@ def parts_of(
     def part(values: Array, rows: Array, protocol: str, reach: float | None = None, group: bool = True) -> OutOfFold:
         return OutOfFold(
             values, people.truth[rows], np.array(people.names)[people.person[rows]], CLASSES, "uar", protocol,
-            groups={k: v[rows] for k, v in groups.items()} if group else {}, reach=reach,
+            groups={k: v[rows] for k, v in groups.items()} if group else {}, reach=reach, clip=clips[rows],
         )  # fmt: skip
 
     of = [np.flatnonzero((people.corpus == k) & (people.truth >= 0)) for k in range(len(SETS))]
@@ -106,6 +107,15 @@ def parts_of(
         for k in (0, 1):
             parts[f"{SETS[k]}, {name}"] = part(told[name][of[k]], of[k], f"{protocols[k]}; {name}", group=False)
     return parts
+
+
+def unseen(parts: Mapping[str, OutOfFold]) -> dict[str, tuple[tuple[str, ...], OutOfFold]]:
+    """Each corpus as one that nobody has seen: answers of a model of the other two, calibrated on people of those."""
+    found = {}
+    for target in SETS:
+        others = tuple(s for s in SETS if s != target)
+        found[f"{target}, unseen corpus"] = (others, parts[f"{' + '.join(others)} to {target}, by set"])
+    return found
 
 
 def rivals_of(work: Work, people: People, frames: Sequence[Mapping[str, Array]], fold: Array) -> dict[str, OutOfFold]:

@@ -68,7 +68,7 @@ def _fitted(made: Made) -> dict[str, Any]:
 
 def _ravdess(made: Made) -> OutOfFold:
     """The voice's answers to single clips of RAVDESS."""
-    return next(p for name, p in made.parts.items() if "RAVDESS" in name and "baseline" not in name)
+    return made.parts["ravdess"]
 
 
 def _in_ekman8(scores: Array, contempt: float) -> Array:
@@ -92,8 +92,8 @@ def trials(work: Work, contempt: float) -> Trials:
     head = seen.part()
     # Calibrated as the face itself is: what is learnt is how far to trust two calibrated answers at once.
     faces = _in_ekman8(tempered(head.logits, calibrate.fit([head])), contempt)
-    place = {c: i for i, c in enumerate(part.clip.tolist())}
-    rows = np.array([place[c] for c in seen.audio_clip.tolist()])
+    place = {c.removesuffix(".opus"): i for i, c in enumerate(part.clip.tolist())}
+    rows = np.array([place[c.removesuffix(".opus")] for c in seen.audio_clip.tolist()])
     truth = mapping("voice8", "ekman8").table[seen.truth].argmax(axis=1)
     index = work.data("ravdess", part="av").index
     return Trials(
