@@ -91,8 +91,7 @@ def analyze_into(
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
-        stated = [n for n, s in states.STATES.items() if s.track in tracks and s.track in beside]
-        facts = _facts(recording, settings, span, measured, expert, _sentences(tracks), stated)
+        facts = _facts(recording, settings, span, measured, expert, _sentences(tracks))
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s
         timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
@@ -148,7 +147,6 @@ def _facts(
     measured: Measured,
     expert: Expert | None,
     sentences: Sequence[str],
-    beside: Sequence[str],
 ) -> Facts:
     only, usual = settings.modalities(recording), default_for(recording)
     absent = {m: "not_asked" for m in usual if m not in only}
@@ -174,7 +172,7 @@ def _facts(
         span=span,
         still=recording.still,
         clock=recording.clock,
-        schemes=(*settings.schemes, *(s for s in beside if s not in settings.schemes)),
+        schemes=settings.schemes,
         baseline=None if settings.baseline is None else Span(*settings.baseline),
         # What a single model does not read has no part in the answer, and so no gaps in it.
         modalities=told if expert is None else (expert.modality,),
@@ -192,14 +190,14 @@ def _facts(
                 name: metadata.version(name) for name in ("numpy", "av", "onnxruntime", "ai-edge-litert", "pyarrow")
             },
             "models": models,
-            "label_rules": _label_rules(chosen, (*settings.schemes, *beside)),
-            "states": _told_by(chosen, (*settings.schemes, *beside)),
+            "label_rules": _label_rules(chosen, settings.schemes),
+            "states": _told_by(chosen, settings.schemes),
             "fusion": dict(registry.find_bundle(chosen.fusion).manifest) if expert is None else expert.fusion(),
         },
         warnings=tuple(spelt(line) for line in (*recording.warnings, *measured.warnings)),
         models=tuple(models),
         fusion=chosen.fusion,
-        label_rules=_label_rules(chosen, (*settings.schemes, *beside)),
+        label_rules=_label_rules(chosen, settings.schemes),
         single=None if expert is None else expert.fusion(),
     )
 

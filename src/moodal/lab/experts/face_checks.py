@@ -177,6 +177,11 @@ def rows_of_bad(
     return out
 
 
+def states(net: ExpressionNet, pictures: npt.NDArray[np.uint8]) -> Floats:
+    """States ``(n, d)`` alone: of a net whose distance from training is not known yet."""
+    return np.array([net.looked(np.asarray(p, np.float32) / np.float32(255))[1] for p in pictures])
+
+
 def answers(net: ExpressionNet, pictures: npt.NDArray[Any]) -> tuple[Floats, Floats, Floats]:
     """Of pictures ``(n, 48, 48)`` (uint8, or float in [0, 1]), one at a time as the product does: log-probabilities
     ``(n, 8)``, states ``(n, d)``, distances ``(n,)``."""

@@ -14,7 +14,7 @@ from moodal.core.runner import Evidence, Example, Runner, open_runner
 from moodal.core.scheme import mapping
 from moodal.lab.data.learner import Prediction
 
-from .scorers import Progress, collected
+from .scorers import Progress, collected, said
 from .table import Row
 
 __all__ = ["ExpertScorer"]
@@ -31,6 +31,7 @@ class ExpertScorer:
         self.multilabel = self.runner.multilabel
         self.uses_baseline = self.runner.uses_baseline
         self.failed: list[str] = []
+        self._reads_words = "words.transcript" in bundle.manifest["inputs"]
         self._by_subject = baseline == "subject" and self.runner.uses_baseline
 
     def predict(self, rows: Sequence[Row], scheme: str, progress: Progress | None = None) -> Prediction:
@@ -57,7 +58,10 @@ class ExpertScorer:
     def _read(self, row: Row, i: int, n: int, progress: Progress | None) -> Evidence | None:
         found: Evidence | str = ""
         try:
-            found = self.runner.read(Example(row.file, row.text, row.start_s, row.end_s))
+            text = row.text
+            if self._reads_words and row.file is not None:
+                text = said(row)
+            found = self.runner.read(Example(None if text is not None else row.file, text, row.start_s, row.end_s))
         except (MissingExtra, ModelError):
             raise
         except MoodalError as error:

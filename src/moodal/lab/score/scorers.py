@@ -117,6 +117,20 @@ def collected(scores: Floats, **extra: npt.NDArray[Any]) -> Prediction:
     return Prediction(filled, withheld, dict(extra))
 
 
+def said(row: Row) -> str:
+    """What is said in a row's file: its transcript, or what is recognised.
+
+    Raises
+    ------
+    InputError : the file cannot be read.
+    MissingExtra : it has sound alone, and speech to text is not installed.
+    """
+    from moodal.analyze import extract
+
+    tracks = extract(str(row.file), "words.transcript", start=row.start_s, end=row.end_s)
+    return " ".join(t for _, track in tracks.items() for t in (track.texts or ()))
+
+
 class _Rows:
     """Collects what is told of rows one by one."""
 
@@ -152,7 +166,7 @@ class TextScorer:
         told = _Rows(len(rows), len(self.schemes[scheme]))
         labels = np.zeros((len(rows), 28))
         for i, row in enumerate(rows):
-            text = row.text if row.text is not None else self._said(row)
+            text = row.text if row.text is not None else self._heard(row)
             if text and self.model.english(text) >= self.model.english_floor:
                 scored = self.model.score(text)
                 if scored is not None:
@@ -166,6 +180,15 @@ class TextScorer:
             return told.prediction(decided=labels >= least, labels=labels)
         return told.prediction()
 
+    def _heard(self, row: Row) -> str:
+        try:
+            return said(row)
+        except MissingExtra:
+            raise
+        except MoodalError as error:
+            self.failed.append(f"{row.name}: {error}")
+            return ""
+
     def _in(self, scheme: str, scored: Any) -> Floats:
         if scheme == "va":
             return np.asarray(scored.affect, np.float64)
@@ -173,18 +196,6 @@ class TextScorer:
             # Each label for itself; as shares where one of them is to be chosen.
             return np.asarray(scored.labels / scored.labels.sum(), np.float64)
         return np.asarray(mapping("ekman8", scheme).apply(scored.classes), np.float64)
-
-    def _said(self, row: Row) -> str:
-        from moodal.analyze import extract
-
-        try:
-            tracks = extract(str(row.file), "words.transcript", start=row.start_s, end=row.end_s)
-        except MissingExtra:
-            raise
-        except MoodalError as error:
-            self.failed.append(f"{row.name}: {error}")
-            return ""
-        return " ".join(t for _, track in tracks.items() for t in (track.texts or ()))
 
 
 class FusionScorer:

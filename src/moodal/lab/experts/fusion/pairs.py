@@ -30,16 +30,19 @@ class Pool:
 def paired(pools: Mapping[str, Pool], n: int, classes: int, seed: int = 0) -> tuple[dict[str, Array], Array, Array]:
     """``n`` made-up examples: log scores by modality, shares of the truth ``(n, C)``, groups ``(n,)``.
 
-    Classes that every pool has are drawn alike; people are cut in ten groups in each pool first, and a pair is made
-    within a group, so that weights can be fitted on some people and counted on others.
+    Classes that every pool has are drawn as often as they occur in the pools on average: experts tell what is likely
+    among what they have met, and classes drawn alike would teach the fusion to speak against the common ones. People are
+    cut in ten groups in each pool first, and a pair is made within a group, so that weights can be fitted on some people
+    and counted on others.
     """
     rng = np.random.default_rng(seed)
     common = sorted(set.intersection(*(set(p.truth.tolist()) for p in pools.values())))
+    shares = np.mean([np.bincount(p.truth, minlength=classes)[common] / len(p.truth) for p in pools.values()], axis=0)
     dealt = {}
     for name, pool in pools.items():
         who, of = np.unique(np.asarray(pool.subject, str), return_inverse=True)
         dealt[name] = (rng.permutation(len(who)) % 10)[of]
-    wanted = rng.choice(common, n)
+    wanted = rng.choice(common, n, p=shares / shares.sum())
     group = rng.integers(0, 10, n)
     logs = {name: np.zeros((n, classes)) for name in pools}
     kept = np.ones(n, bool)
