@@ -13,7 +13,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from moodal.core import registry  # noqa: E402
 from moodal.core.errors import InputError, UsageError  # noqa: E402
+from moodal.lab import recipes  # noqa: E402
 from moodal.lab.bench import learner  # noqa: E402
 from moodal.lab.data import Dataset, LeakageError  # noqa: E402
 from moodal.lab.data.dataset import Feature  # noqa: E402
@@ -92,7 +94,7 @@ def test_channel_names_lead_to_one_table() -> None:
     assert row_of("T3", as_named=True) != row_of("T7", as_named=True)
     assert row_of("EEG C4-M1") == row_of("C4")
     assert row_of("EEG C4-A1") == CHANNELS.index("C4-A1")
-    with pytest.raises(InputError, match="Nearest: .*CP3"):
+    with pytest.raises(InputError, match=r"Nearest: .*CP3"):
         row_of("CP33")
     with pytest.raises(InputError, match="are one channel"):
         channel_rows(["T3", "Cz", "T7"])
@@ -101,7 +103,8 @@ def test_channel_names_lead_to_one_table() -> None:
 def test_places_on_the_head_are_symmetric() -> None:
     for left, right in (("F3", "F4"), ("T7", "T8"), ("PO7", "PO8"), ("M1", "M2"), ("FC5", "FC6")):
         (ax, ay), (bx, by) = position(left), position(right)
-        assert ax == pytest.approx(-bx) and ax < 0
+        assert ax == pytest.approx(-bx)
+        assert ax < 0
         assert ay == pytest.approx(by)
     assert position("F3")[1] > position("C3")[1] > position("P3")[1]
     assert position("EMG") is None
@@ -139,7 +142,9 @@ def test_an_absent_modality_is_not_encoded(monkeypatch: pytest.MonkeyPatch) -> N
     net, given = model(), signals()
     seen = []
     forward = net.encoders["eog"].forward
-    monkeypatch.setattr(net.encoders["eog"], "forward", lambda tokens, *a: (seen.append(len(tokens)), forward(tokens))[1])
+    monkeypatch.setattr(
+        net.encoders["eog"], "forward", lambda tokens, *a: (seen.append(len(tokens)), forward(tokens))[1]
+    )
     run(net, given)
     assert seen == [2]
 
@@ -223,7 +228,7 @@ def test_a_codebook_follows_its_vectors_and_revives_the_unused() -> None:
     book = Codebook(16, 4, decay=0.8, revive_after=3)
     for _ in range(40):
         z = centres[torch.randint(8, (256,))] + 0.05 * torch.randn(256, 4)
-        code, index, commit = book(z)
+        _code, index, commit = book(z)
     assert float(commit.detach()) < 0.01
     assert 8 <= perplexity(index, 16) <= 16
     dead = Codebook(16, 4, revive_after=3)
@@ -284,7 +289,9 @@ def test_masks_have_their_share_and_only_masked_places_are_told() -> None:
     codes = Tokenizer(tuple(NAMES), TINY).codes(signals())
     kept = {}
     for m in NAMES:
-        net.encoders[m].register_forward_hook(lambda _m, _i, out, m=m: (out[1].retain_grad(), kept.update({m: out[1]}))[0])
+        net.encoders[m].register_forward_hook(
+            lambda _m, _i, out, m=m: (out[1].retain_grad(), kept.update({m: out[1]}))[0]
+        )
     hidden = {m: draw(t, 0.5) for m, t in signals().items()}
     terms = net(signals(), codes, hidden=hidden)
     net.loss(terms).backward()
@@ -301,7 +308,9 @@ def test_masks_have_their_share_and_only_masked_places_are_told() -> None:
 
 
 @pytest.mark.parametrize("kind", ["class", "multilabel", "continuous", "distribution"])
-@pytest.mark.parametrize("how", [{}, {"reorg": "cls"}, {"reorg": "sum", "fusion": "concat"}], ids=["mean", "cls", "sum"])
+@pytest.mark.parametrize(
+    "how", [{}, {"reorg": "cls"}, {"reorg": "sum", "fusion": "concat"}], ids=["mean", "cls", "sum"]
+)
 def test_every_kind_of_label_is_learnt(kind: str, how) -> None:
     net = model(kind=kind, modality_dropout=0.0, **how).train()
     goal = {"class": torch.tensor([0, 1, 2]), "distribution": torch.full((3, 3), 1 / 3)}.get(kind, torch.ones(3, 3))
@@ -318,7 +327,8 @@ def test_switches_take_terms_away() -> None:
     assert "align" not in model(align_weight=0.0).loss(signals(), goal)
     assert not [k for k in model(each_weight=0.0).loss(signals(), goal) if k.startswith("own")]
     by_name = model(loss_weight={"eeg": 0.0}).loss(signals(), goal)
-    assert "own.eeg" not in by_name and "own.ecg" in by_name
+    assert "own.eeg" not in by_name
+    assert "own.ecg" in by_name
     assert not any(p.requires_grad for p in model(freeze_encoder=True).encoders.parameters())
     with pytest.raises(UsageError, match="unknown modality"):
         FinetuneSettings(loss_weight={"brain": 1.0})
@@ -511,6 +521,15 @@ def test_what_cannot_be_learnt_from_is_said(small: Dataset) -> None:
         fit(renamed_, renamed_, label="state", seed=0)
     with pytest.raises(UsageError, match="Did you mean epochs"):
         PhysioLearner("mine", {"train": {"epoch": 3}})
+
+
+def test_it_is_found_by_name_and_its_recipe_reads() -> None:
+    assert "physioomni" in registry.names("learners")
+    recipe = recipes.load("eegmat-physioomni")
+    for row in recipe.learner:
+        learner(row.use, row.settings, name=row.name, choose="uar")
+    with pytest.raises(UsageError, match="Did you mean physioomni"):
+        learner("physiomni")
 
 
 def test_signals_of_the_wrist_and_chest_run_too() -> None:

@@ -14,11 +14,12 @@ __all__ = ["SIZES", "SPECS", "ModalitySpec", "Size", "size_named", "spec_named"]
 class ModalitySpec:
     """One kind of signal.
 
-    ``rate_hz`` and ``patch`` (samples): one token is ``patch`` samples of one channel. ``merge`` patches share one shared
-    code. ``target``: what the tokenizer reconstructs, ``fft`` amplitudes or the ``wave`` itself. ``unit`` is that of the
-    data, ``(value - centre) / scale`` what the model sees; ``standardise`` scales each example by itself first, where a
-    device's units mean nothing. ``spread`` are the least and largest plausible robust deviation of a channel, in ``unit``
-    (flat or mis-scaled beyond them); ``mask`` the share that pre-training hides. ``published`` is False for our own.
+    ``rate_hz`` and ``patch`` (samples): one token is ``patch`` samples of one channel. ``merge`` patches share one
+    shared code. ``target``: what the tokenizer reconstructs, ``fft`` amplitudes or the ``wave`` itself. ``unit`` is
+    that of the data, ``(value - centre) / scale`` what the model sees; ``standardise`` scales each example by itself
+    first, where a device's units mean nothing. ``spread`` are the least and largest plausible robust deviation of a
+    channel, in ``unit`` (flat or mis-scaled beyond them); ``mask`` the share that pre-training hides. ``published`` is
+    False for our own.
     """
 
     name: str

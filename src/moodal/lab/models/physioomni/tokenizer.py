@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -198,7 +198,9 @@ class Tokenizer(nn.Module):
             before[m] = tokens, frames, private, merged
         # One look at the shared book with all modalities together: it starts and moves with all of them.
         parts = [merged[frames.there] for _, frames, _, merged in before.values()]
-        code, index, _ = self.books["shared"](torch.cat(parts)) if parts else (None, None, None)
+        if not parts:
+            return {}
+        code, index, _ = self.books["shared"](torch.cat(parts))
         found: dict[str, Coded] = {}
         at = 0
         for (m, (tokens, frames, private, merged)), part in zip(before.items(), parts, strict=True):
@@ -221,7 +223,8 @@ class Tokenizer(nn.Module):
             coded = self.encode(signals)
         self.train(was)
         n = len(present_of(signals, self.modalities))
-        private, shared = {}, {}
+        private: dict[str, Tensor] = {}
+        shared: dict[str, Tensor] = {}
         for m, c in coded.items():
             per_patch = c.shared.gather(1, c.frames.of).masked_fill(c.tokens.pad, -1)
             for told, into in ((c.private, private), (per_patch, shared)):
@@ -239,7 +242,8 @@ class Tokenizer(nn.Module):
         return self.decoders[m](torch.cat([private, common], dim=-1), c.tokens)
 
     def crossed(self, m: str, c: Coded, source: str, other: Coded) -> tuple[Tensor, Tensor]:
-        """The target rebuilt with another modality's shared codes, ``(B, T, patch)``, and ``(B, T)`` bool where that was
+        """The target rebuilt with another modality's shared codes, ``(B, T, patch)``, and ``(B, T)`` bool where that
+        was
         possible: where the other has something of the same time. Both hold the same examples."""
         query = torch.zeros_like(c.q_shared)
         at = c.frames.of.unsqueeze(-1).expand_as(c.q_private)
@@ -314,5 +318,7 @@ def _rows(c: Coded, rows: Tensor) -> Coded:
     t = c.tokens
     frames = Frames(c.frames.of[rows], c.frames.second[rows], c.frames.there[rows])
     tokens = Tokens(t.x[rows], t.channel[rows], t.time[rows], t.pad[rows])
-    return Coded(tokens, frames, *(v[rows] for v in (c.z_private, c.z_shared, c.q_private, c.q_shared, c.private,
-                                                    c.shared)), c.commit)  # fmt: skip
+    return replace(
+        c, tokens=tokens, frames=frames, z_private=c.z_private[rows], z_shared=c.z_shared[rows],
+        q_private=c.q_private[rows], q_shared=c.q_shared[rows], private=c.private[rows], shared=c.shared[rows],
+    )  # fmt: skip

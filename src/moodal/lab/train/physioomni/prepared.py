@@ -20,7 +20,7 @@ __all__ = ["Prepared", "prepare"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Every example's tokens, in memory; ``left_out`` counts channels of examples that are flat, mis-scaled, not numbers."""
+    """Every example's tokens, in memory; ``left_out`` counts channels that are flat, mis-scaled or not numbers."""
 
     tokens: dict[str, Tokens]
     left_out: dict[str, int] = field(default_factory=dict)
@@ -39,9 +39,7 @@ class Prepared:
         return {m: taken for m, t in self.tokens.items() if bool((taken := t.take(at)).present.any())}
 
 
-def prepare(
-    data: Dataset, modalities: Sequence[str], *, as_named: bool = False, force_units: bool = False
-) -> Prepared:
+def prepare(data: Dataset, modalities: Sequence[str], *, as_named: bool = False, force_units: bool = False) -> Prepared:
     """Tokens of those modalities; one that the data lack is absent throughout.
 
     Raises
@@ -94,7 +92,9 @@ def _checked_unit(feature: Feature, spec: ModalitySpec, where: str) -> None:
         return
     low, high = spec.spread
     with np.errstate(invalid="ignore"):
-        spreads = [np.nanmedian(np.std(feature[i], axis=0, dtype=np.float64)) for i in np.flatnonzero(feature.present)]
+        spreads = [
+            np.nanmedian(np.std(feature[i], axis=0, dtype=np.float64)) for i in np.flatnonzero(feature.present).tolist()
+        ]
     typical = float(np.nanmedian(spreads)) if spreads else np.nan
     if not low <= typical <= high:
         told = "flat, or in volts" if typical < low else "in another unit"

@@ -190,9 +190,10 @@ def run_stage(
 ) -> list[dict[str, float]]:  # fmt: skip
     """Train ``module`` on those rows; one row of mean terms an epoch.
 
-    ``terms`` gives the loss of some rows and what to record; ``scale`` a parameter's share of the learning rate by name;
-    ``after`` is called after each epoch and may end the training by True. The state on disk is written after each epoch
-    and taken up again where its ``key`` is the same (not with ``after``: who chooses among epochs keeps their own).
+    ``terms`` gives the loss of some rows and what to record; ``scale`` a parameter's share of the learning rate by
+    name; ``after`` is called after each epoch and may end the training by True. The state on disk is written after
+    each epoch and taken up again where its ``key`` is the same (not with ``after``: who chooses among epochs keeps
+    their own).
 
     Raises
     ------
@@ -259,7 +260,9 @@ def _optimiser(module: nn.Module, s: StageSettings, scale: Callable[[str], float
     return torch.optim.AdamW(told, lr=s.lr, betas=(s.beta1, s.beta2), fused=True)
 
 
-def _write(path: Path, key: str, module: nn.Module, optimiser: torch.optim.AdamW, curves: list[dict[str, float]]) -> None:
+def _write(
+    path: Path, key: str, module: nn.Module, optimiser: torch.optim.AdamW, curves: list[dict[str, float]]
+) -> None:
     moments = {f"{i}/{name}": t for i, row in optimiser.state_dict()["state"].items() for name, t in row.items()}
     disk.save(path, {"key": key, "curves": curves}, model=module.state_dict(), optimiser=moments)
 
