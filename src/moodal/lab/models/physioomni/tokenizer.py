@@ -33,16 +33,17 @@ _SOURCES = ("eeg", "ecg", "eog", "emg")
 
 @dataclass(frozen=True, slots=True)
 class TokenizerSettings:
-    """``decay`` of the averages, weights of commitment, orthogonality and cross reconstruction, ``cross`` its source
-    (``none``: no cross reconstruction), ``shared`` and ``private`` switch a half off."""
+    """``decay`` of the averages and ``revive_after`` (0: as the size has them), weights of commitment, orthogonality
+    and cross reconstruction, ``cross`` its source (``none``: no cross reconstruction), ``shared`` and ``private`` switch
+    a half off."""
 
-    decay: float = 0.99
+    decay: float = 0.0
     commit: float = 1.0
     orth: Literal["cos2", "hinge"] = "cos2"
     orth_weight: float = 0.1
     cross: str = "eeg"
     cross_weight: float = 1.0
-    revive_after: int = 200
+    revive_after: int = 0
     shared: bool = True
     private: bool = True
 
@@ -177,7 +178,12 @@ class Tokenizer(nn.Module):
         )
         self.merge = nn.ModuleDict({m: _Merge(k, size.merge_heads) for m, sp in self.specs.items() if sp.merge > 1})
         self.books = nn.ModuleDict(
-            {m: Codebook(size.codes, k, decay=s.decay, revive_after=s.revive_after) for m in ("shared", *modalities)}
+            {
+                m: Codebook(
+                    size.codes, k, decay=s.decay or size.decay, revive_after=s.revive_after or size.revive_after
+                )
+                for m in ("shared", *modalities)
+            }
         )
         self.ask = nn.ModuleDict({m: _Ask(k, size.merge_heads) for m in modalities})
         self.decoders = nn.ModuleDict(
