@@ -23,8 +23,8 @@ help: ## say what each target does
 demo: $(VENV)/.runtime ## install, fetch the models, analyse the demo recording, print where its page is
 	@$(BIN)/moodal models pull > /dev/null
 	@$(BIN)/moodal demo --out demo
-	@echo "moodal-research is installed too: bundles for research alone, not for commercial use (research/LICENSE);"
-	@echo "nothing uses them unless named by --model, and moodal analyze --commercial refuses them"
+	@echo "moodal-research is installed too, and this result used its bundles: for research alone, not for commercial use"
+	@echo "(research/LICENSE); moodal analyze --commercial refuses them"
 
 test: $(VENV)/$(DEV) ## run the tests (LAB=0 leaves the lab out)
 	@if [ "$(LAB)" = 0 ]; then echo "LAB=0: the lab and torch are left out; its tests are skipped"; fi
@@ -77,4 +77,7 @@ $(VENV)/.lab: $(VENV)/bin/python pyproject.toml research/pyproject.toml constrai
 $(VENV)/peers/.ready: $(VENV)/bin/python
 	$(BIN)/python -m venv $(VENV)/peers
 	$(VENV)/peers/bin/python -m pip install --quiet mediapipe==0.10.21 opensmile==2.6.0 'pyarrow<20'
+	$(BIN)/python -m venv $(VENV)/mmsa
+	$(VENV)/mmsa/bin/python -m pip install --quiet torch==2.13.0 'transformers<6' easydict 'pandas<3' scikit-learn tqdm nvidia-ml-py3
+	$(VENV)/mmsa/bin/python -m pip install --quiet --no-deps MMSA==2.2.1
 	@touch $@

@@ -27,6 +27,7 @@ import results
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEERS = ROOT / ".venv" / "peers"
+MMSA = ROOT / ".venv" / "mmsa" / "bin" / "python"
 #: Parts of the speed table, and parts that write a section of their own.
 PARTS = ("face", "analysis", "experts", "egemaps", "body", "day", "import", "jobs", "memory", "training")
 SECTIONS = ("agreement", "arousal", "body-agreement")
@@ -142,6 +143,13 @@ def training(rounds: int, work: Path) -> list[tuple[str, str, str]]:
         )
         row = f"training of {what}, one thread: clips a second over a plain PyTorch loop with the same module and data"
         rows.append((row, spread(values), "≥ 1"))
+    values = ratios(
+        lambda: measure("measure_mmsa.py", "ours")["seconds"],
+        lambda: measure("measure_mmsa.py", "mmsa", python=MMSA)["seconds"],
+        rounds,
+    )
+    what = "training of cross-attention with MMSA's sizes for MOSI, one thread: clips a second over MMSA 2.2.1's MulT"
+    rows.append((what, spread(values), "≥ 1"))
     again = []
     for _ in range(rounds):
         cold, warm = (

@@ -18,6 +18,7 @@ RATES: dict[str, float | None] = {
     "temp": 4.0,
     "acc": 32.0,
     "emg": 500.0,
+    "eeg": 100.0,
 }
 
 
@@ -97,6 +98,19 @@ def emg(seconds: float, rate: float = 500.0) -> Array:
     return np.where((t >= 5) & (t < 8), 80, 4) * x
 
 
+def eeg(seconds: float, rate: float = 100.0, *, channels: int = 19, alpha: float = 15.0) -> Array:
+    """An EEG in µV: noise that falls with frequency, shared by neighbours, and a rhythm of 10 Hz, strongest behind."""
+    rng = np.random.default_rng(8)
+    n = round(seconds * rate)
+    f = np.fft.rfftfreq(n, 1 / rate)
+    white = np.fft.rfft(rng.standard_normal((n, channels)), axis=0)
+    pink = np.fft.irfft(white / np.maximum(f, 0.5)[:, None] ** 0.7, n, axis=0)
+    mixed = pink @ (0.6 * np.eye(channels) + 0.4 / channels)
+    t = np.arange(n) / rate
+    front = np.linspace(0.3, 1.0, channels)
+    return 8 * mixed / mixed.std() + alpha * np.sin(2 * np.pi * 10 * t)[:, None] * front
+
+
 def sampled(kind: str, seconds: float) -> tuple[Array, Array]:
     """Times ``(n,)`` and samples ``(n, channels)`` of a kind, with a hole and a stretch of NaN where it is sampled."""
     if kind in ("ibi", "hr"):
@@ -106,7 +120,7 @@ def sampled(kind: str, seconds: float) -> tuple[Array, Array]:
             return times[1:][keep], np.diff(times)[keep, None]
         t = np.arange(2.0, seconds)
         return t, (70 + 5 * np.sin(t / 20))[:, None]
-    make = {"ecg": ecg, "ppg": ppg, "eda": eda, "resp": resp, "temp": temp, "acc": acc, "emg": emg}[kind]
+    make = {"ecg": ecg, "ppg": ppg, "eda": eda, "resp": resp, "temp": temp, "acc": acc, "emg": emg, "eeg": eeg}[kind]
     rate = RATES[kind]
     assert rate is not None
     x = make(seconds, rate)

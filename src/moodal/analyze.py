@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from moodal import __version__, media, weights
+from moodal import __version__, derive, media, weights
 from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.clock import Span
@@ -67,13 +67,14 @@ def analyze_into(
     only = settings.modalities(recording)
     specs = {t.name: t for s in extractor_specs().values() if s.modality in only for t in s.tracks}
     specs = {name: t for name, t in specs.items() if t.keep or name in settings.keep}
+    beside = derive.specs(settings, recording)
     expert = settings.expert
     if settings.commercial:
         used = [m for s in extractor_specs().values() if s.modality in only for m in s.models]
         _require_commercial(used, settings.chosen.bundles if expert is None else expert.bundles)
     with new_folder(folder) as work:
         began = time.perf_counter()
-        sink = TrackWriter(work / "tracks", specs)
+        sink = TrackWriter(work / "tracks", {**specs, **beside})
         measured = measure(
             recording,
             sink,
@@ -83,11 +84,15 @@ def analyze_into(
             options=settings.options,
             progress=progress,
         )
+        for tracks_beside in derive.derived(settings, recording, span, measured.warnings):
+            for piece in derive.pieces(tracks_beside):
+                sink.add(piece)
         if measured.failed and set(measured.withheld) == set(only) and "no_model" in measured.withheld.values():
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
-        facts = _facts(recording, settings, span, measured, expert, _sentences(tracks))
+        stated = [n for n, s in states.STATES.items() if s.track in tracks and s.track in beside]
+        facts = _facts(recording, settings, span, measured, expert, _sentences(tracks), stated)
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s
         timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
@@ -143,6 +148,7 @@ def _facts(
     measured: Measured,
     expert: Expert | None,
     sentences: Sequence[str],
+    beside: Sequence[str],
 ) -> Facts:
     only, usual = settings.modalities(recording), default_for(recording)
     absent = {m: "not_asked" for m in usual if m not in only}
@@ -168,7 +174,7 @@ def _facts(
         span=span,
         still=recording.still,
         clock=recording.clock,
-        schemes=settings.schemes,
+        schemes=(*settings.schemes, *(s for s in beside if s not in settings.schemes)),
         baseline=None if settings.baseline is None else Span(*settings.baseline),
         # What a single model does not read has no part in the answer, and so no gaps in it.
         modalities=told if expert is None else (expert.modality,),
@@ -186,13 +192,14 @@ def _facts(
                 name: metadata.version(name) for name in ("numpy", "av", "onnxruntime", "ai-edge-litert", "pyarrow")
             },
             "models": models,
-            "label_rules": _label_rules(chosen, settings.schemes),
+            "label_rules": _label_rules(chosen, (*settings.schemes, *beside)),
+            "states": _told_by(chosen, (*settings.schemes, *beside)),
             "fusion": dict(registry.find_bundle(chosen.fusion).manifest) if expert is None else expert.fusion(),
         },
         warnings=tuple(spelt(line) for line in (*recording.warnings, *measured.warnings)),
         models=tuple(models),
         fusion=chosen.fusion,
-        label_rules=_label_rules(chosen, settings.schemes),
+        label_rules=_label_rules(chosen, (*settings.schemes, *beside)),
         single=None if expert is None else expert.fusion(),
     )
 
@@ -206,6 +213,18 @@ def _label_rules(chosen: Chosen, schemes: Sequence[str]) -> dict[str, Any]:
             told = registry.find_bundle(chosen.experts[state.role]).manifest["calibration"] or {}
             rules[name] = told.get("label_sets")
     return {name: rule for name, rule in rules.items() if rule}
+
+
+def _told_by(chosen: Chosen, schemes: Sequence[str]) -> dict[str, Any]:
+    """The bundle that tells each state, and how far it keeps what its label sets promise."""
+    found = {}
+    for name in schemes:
+        state = states.STATES.get(name)
+        if state is not None and state.role in chosen.experts:
+            told = registry.find_bundle(chosen.experts[state.role]).manifest
+            kept = {k: (told["calibration"] or {}).get(k) for k in ("level", "observed", "on")}
+            found[name] = {k: told[k] for k in ("name", "version", "data_terms", "not_for")} | {"calibration": kept}
+    return found
 
 
 def _running(chosen: Chosen, only: Sequence[str]) -> tuple[Bundle, ...]:

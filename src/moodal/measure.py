@@ -159,7 +159,9 @@ def _start(
         aside = f"{recording.name}: {stream.name} is measured, not {', '.join(others)}, which is of the same kind"
         result.warnings += [aside] if aside not in result.warnings else []
     try:
-        extractor = spec.make(replace(context, options={**context.options, "reads": stream.kind}))
+        channels = stream.info.get("channels", ())  # names of a signal's, the number of a sound's
+        told = {"reads": stream.kind, "channels": tuple(channels) if isinstance(channels, (list, tuple)) else ()}
+        extractor = spec.make(replace(context, options={**context.options, **told}))
     except (ModelError, MissingExtra) as error:
         result.warnings.append(str(error))
         # Going without an optional package is a choice; a model that should be there and is not is a fault.

@@ -79,15 +79,15 @@ class Settings:
             state = states.STATES.get(name)
             if state is None:
                 continue
-            if state.role not in self.chosen.experts:
-                raise UsageError(
-                    f"{name} is told by the expert {state.role}, which is not used here", where="--scheme",
-                    fix="See: moodal models list. Leave --model out.",
-                )  # fmt: skip
             if self.only != DEFAULT and state.modality not in self.only:
                 raise UsageError(
                     f"{name} is told of {state.modality}, which is left out", where="--only",
                     fix=f"Add {state.modality}, or leave --only out.",
+                )  # fmt: skip
+            if state.role not in self.chosen.experts:
+                raise UsageError(
+                    f"{name} is told by the expert {state.role}, which is not used here", where="--scheme",
+                    fix="See: moodal models list. Leave --model out.",
                 )  # fmt: skip
 
     @property

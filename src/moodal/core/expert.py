@@ -12,7 +12,9 @@ from . import registry
 from .bundle import Bundle
 from .errors import ModelError
 
-__all__ = ["HALF_WIDTH", "ROLES", "Chosen", "Expert", "choose", "expert_of", "find_expert", "sha256_of"]
+__all__ = [
+    "HALF_WIDTH", "ROLES", "Chosen", "Expert", "choose", "encoder_of", "expert_of", "find_expert", "sha256_of",
+]  # fmt: skip
 
 #: Half-widths of valence and arousal that are mapped from classes, where a manifest names none: those of words in
 #: ``late-v0``, set by hand.
@@ -37,7 +39,7 @@ class Chosen:
     def bundles(self) -> tuple[Bundle, ...]:
         """The fusion, the experts, and the encoders that these rest on, each once."""
         found = [registry.find_bundle(n) for n in (self.fusion, *self.experts.values())]
-        found += [_encoder(b, row) for b in found for row in b.manifest.get("encoders", {}).values()]
+        found += [encoder_of(b, row) for b in found for row in b.manifest.get("encoders", {}).values()]
         return tuple({b.name: b for b in found}.values())
 
 
@@ -152,7 +154,7 @@ def expert_of(bundle: Bundle, where: str = "") -> Expert:
         raise ModelError(
             f"{bundle.name} {what} (it reads {', '.join(sorted(inputs))})", where=where, fix="See: moodal models list"
         )
-    encoders = {m: _encoder(bundle, row) for m, row in told.get("encoders", {}).items()}
+    encoders = {m: encoder_of(bundle, row) for m, row in told.get("encoders", {}).items()}
     return Expert(bundle, taker.name, taker.modality, encoders)
 
 
@@ -171,11 +173,17 @@ def _with_runner(bundle: Bundle, where: str) -> Expert:
         )  # fmt: skip
     specs = [registry.load("extractors", n).SPEC for n in registry.names("extractors")]
     taker = next(s for s in specs if s.modality == modality)
-    encoders = {m: _encoder(bundle, row) for m, row in bundle.manifest.get("encoders", {}).items()}
+    encoders = {m: encoder_of(bundle, row) for m, row in bundle.manifest.get("encoders", {}).items()}
     return Expert(bundle, taker.name, modality, encoders, name)
 
 
-def _encoder(bundle: Bundle, row: Mapping[str, Any]) -> Bundle:
+def encoder_of(bundle: Bundle, row: Mapping[str, Any]) -> Bundle:
+    """The encoder that a row of the manifest's ``encoders`` names by ``name`` and ``sha256``.
+
+    Raises
+    ------
+    ModelError : it is not installed, damaged, or another one.
+    """
     name, wanted = str(row["name"]), str(row["sha256"])
     beside = bundle.path.parent / f"{name}.bundle"
     there = [b for b in (registry.bundles().get(name), Bundle.open(beside) if beside.exists() else None) if b]

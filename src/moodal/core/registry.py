@@ -45,6 +45,7 @@ KINDS: dict[str, dict[str, str]] = {
         "emg": "moodal.extract.body.emg",
         "temp": "moodal.extract.body.temp",
         "acc": "moodal.extract.body.acc",
+        "brain": "moodal.extract.brain",
     },
     "writers": {
         "csv": "moodal.formats.csv",
@@ -63,6 +64,10 @@ KINDS: dict[str, dict[str, str]] = {
     },
     "experts": {
         "face": "moodal.extract.face.expert",
+        "eeg_ecg": "moodal.extract.brain.expert",
+        "wristband": "moodal.extract.body.expert",
+        "voice": "moodal.extract.voice.expert",
+        "words": "moodal.extract.words.expert",
     },
     "sets": {
         "eegmat": "moodal.lab.data.sets.eegmat",

@@ -14,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from moodal.core.clock import FloatArray, Span, Timeline
-from moodal.core.mood import Mood, MoodGap, SubjectMood, Word, label_sets
-from moodal.core.scheme import mapping
+from moodal.core.mood import Mood, SubjectMood, Word, label_sets
+from moodal.core.scheme import SCHEMES, mapping
 from moodal.core.stream import Stream
-from moodal.core.track import GAP_REASONS, NOBODY, Gap, Track, TrackSet
+from moodal.core.track import NOBODY, Track, TrackSet
 
 from . import states
 from .body import AROUSAL, arousal
-from .grid import NO_REASON, Cells, Grid, held, on_grid, reasons, smooth
-from .late import DEFAULT, FIELDS, TRACKS, Late, open_fusion
+from .grid import Cells, Grid, held, on_grid, smooth
+from .late import DEFAULT, FIELDS, TRACKS, Fused, Late, open_fusion
+from .ledger import ledger, told_by
 from .single import Single
 
 __all__ = ["STEP_S", "Facts", "cell_s", "conclude"]
@@ -34,11 +35,8 @@ BODY_STEP_S = 1.0
 #: Somebody who leaves the picture for less than this is still taken to be in view by the voice.
 BRIDGE_S = 2.0
 
-_REASONS = tuple(GAP_REASONS)
 #: Modalities that belong to whoever wears the sensors.
 _WORN = ("body", "brain")
-#: Why a modality that was measured says nothing where its track names no reason of its own.
-_DEFAULT_REASON = {"face": "no_face", "voice": "silence", "words": "no_words"}
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
             tracks = {**tracks, AROUSAL.name: body}
         if base is not None:
             provenance["baseline"] = {"start_s": base.span.start, "end_s": base.span.end, "how": base.how}
+    by = told_by(facts.modalities, facts.schemes[0])
     wearer = _worn(facts, tracks, grid, causal)
     evidence = _evidence(tracks, grid, facts, fusion, owner, wearer, causal)
 
@@ -114,7 +113,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
         cells = evidence.pop(name)
-        fused = fusion.fuse(cells)
+        fused = fusion.fuse({m: c for m, c in cells.items() if by[m] == TRACKS.get(m)} or {"voice": _blank(grid)})
         classes = {
             s: states.told(s, tracks, grid, worn(name), causal=causal) if s in states.STATES
             else mapping("ekman8", s).apply(fused.classes)
@@ -130,16 +129,15 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
                 s: label_sets(rows, rules.get(s)) if rows.shape[1] else np.zeros(rows.shape, bool)
                 for s, rows in classes.items()
             },
-            fused.support,
-            fused.attribution,
+            *_shares(facts, fused, classes),
             {m: c.quality for m, c in cells.items()},
         )
         for modality in facts.modalities:
-            gaps += _ledger(name, modality, cells[modality], tracks, grid, facts)
+            gaps += ledger(name, modality, cells[modality], tracks, grid, facts, by[modality])
     if not subjects:
         blank = Cells(np.zeros((grid.n, 0)), np.zeros(grid.n), np.zeros(grid.n, bool))
         for modality in facts.modalities:
-            gaps += _ledger(NOBODY, modality, blank, tracks, grid, facts)
+            gaps += ledger(NOBODY, modality, blank, tracks, grid, facts, by[modality])
     basis = {d: _basis(subjects.values(), d, fusion.measured(d)) for d in ("valence", "arousal")}
     return Mood(
         recording=facts.recording,
@@ -163,6 +161,25 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     )
 
 
+def _blank(grid: Grid) -> Cells:
+    """A modality that covers nothing."""
+    return on_grid(None, grid, len(FIELDS["voice"]))
+
+
+def _shares(
+    facts: Facts, fused: Fused, classes: Mapping[str, FloatArray]
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Support and attribution of every modality; a state as main scheme rests on what its expert reads alone."""
+    main = facts.schemes[0]
+    nothing = np.zeros(len(fused.classes))
+    if main in states.STATES:
+        told = np.isfinite(classes[main]).all(axis=1).astype(float)
+        own = {m: told if m == states.STATES[main].modality else nothing for m in facts.modalities}
+        return own, dict(own)
+    return ({m: fused.support.get(m, nothing) for m in facts.modalities},
+            {m: fused.attribution.get(m, nothing) for m in facts.modalities})  # fmt: skip
+
+
 def _calibrated(main: str, fusion: Late | Single, rules: Mapping[str, Any]) -> bool:
     """Whether classes and label sets of the main scheme were checked on people: mapped ones were not, unless the
     fusion has no label rule of its own and says that its scores are."""
@@ -176,6 +193,12 @@ def _named(facts: Facts, late: Late) -> tuple[Mapping[str, Any], ...]:
     if facts.single is not None or any(m.get("name") == late.bundle.name for m in facts.models):
         return facts.models
     return (late.bundle.as_model(), *facts.models)
+
+
+def _fields_of(track: str) -> tuple[str, ...]:
+    """What is read of a track: for the fusion, or a state's probability."""
+    emotional = next((FIELDS[m] for m, t in TRACKS.items() if t == track), ())
+    return emotional or tuple(SCHEMES[n].classes[1] for n, s in states.STATES.items() if s.track == track)
 
 
 def _order(subject: str) -> tuple[bool, int, str]:
@@ -253,16 +276,17 @@ def _evidence(
     causal: bool,
 ) -> dict[str, dict[str, Cells]]:
     """For each subject and modality the cells that the fusion reads."""
+    by = told_by(facts.modalities, facts.schemes[0])
     shared: dict[str, Cells] = {}
     faces: dict[str, Cells] = {}
     # The last sample holds on, but not beyond what was analysed.
     inside = Timeline([facts.span]).mask(grid.middles)
-    for modality, name in TRACKS.items():
+    for modality, name in told_by(facts.modalities, facts.schemes[0]).items():
         found = tracks.get(name) if modality in facts.modalities else None
-        rows = {s: _fields(found[s], FIELDS[modality]) for s in found.subjects} if found is not None else {}
-        width = fusion.smoothing_s[modality]
+        rows = {s: _fields(found[s], _fields_of(name)) for s in found.subjects} if found is not None else {}
+        width = fusion.smoothing_s.get(modality, 0.0)
         cells = {
-            s: smooth(on_grid(t, grid, len(FIELDS[modality]), causal=causal).only(inside), grid, width, causal=causal)
+            s: smooth(on_grid(t, grid, len(_fields_of(name)), causal=causal).only(inside), grid, width, causal=causal)
             for s, t in rows.items()
         }
         if modality == "face":
@@ -283,7 +307,7 @@ def _evidence(
         mine = owner.get(name, Timeline()).mask(grid.middles)
         row = {}
         for modality in facts.modalities:
-            blank = on_grid(None, grid, len(FIELDS.get(modality, ())))
+            blank = on_grid(None, grid, len(_fields_of(by.get(modality, ""))))
             if modality == "face":
                 row[modality] = faces.get(name, blank)
             else:
@@ -333,55 +357,6 @@ def _fields(track: Track, fields: Sequence[str]) -> Track:
     known = {f: track.values[:, i] for i, f in enumerate(track.fields)}
     values = np.stack([known.get(f, blank) for f in fields], axis=1)
     return Track(track.spec, track.subject, track.times, values, track.quality, track.gaps, track.ends)
-
-
-def _ledger(
-    subject: str, modality: str, cells: Cells, tracks: Mapping[str, TrackSet], grid: Grid, facts: Facts
-) -> list[MoodGap]:
-    """The gaps that, with the covered cells, make up the whole duration."""
-    missing = ~cells.covered
-    why = np.full(grid.n, NO_REASON, np.int16)
-
-    def fill(found: npt.NDArray[np.int16]) -> None:
-        np.copyto(why, found, where=(why == NO_REASON) & (found != NO_REASON))
-
-    inside = Timeline([facts.span]).mask(grid.middles)
-    fill(np.where(inside, NO_REASON, _REASONS.index("not_asked")).astype(np.int16))
-    if modality in facts.withheld:
-        fill(np.full(grid.n, _REASONS.index(facts.withheld[modality]), np.int16))
-    for gaps in _reasons_of(subject, modality, tracks, grid):
-        fill(reasons(gaps, grid, _REASONS))
-    fill(np.full(grid.n, _REASONS.index(_DEFAULT_REASON.get(modality, "no_stream")), np.int16))
-    if grid.n > 1 and missing[-2:].all() and why[-1] == _REASONS.index("no_stream"):
-        # Streams of one file end some milliseconds apart: that is not a gap of its own.
-        why[-1] = why[-2]
-    edges: FloatArray = grid.edges
-    return [
-        MoodGap(subject, modality, span.start, span.end, _REASONS[code])
-        for code in np.unique(why[missing])
-        for span in Timeline.from_mask(missing & (why == code), edges)
-    ]
-
-
-def _reasons_of(subject: str, modality: str, tracks: Mapping[str, TrackSet], grid: Grid) -> list[Sequence[Gap]]:
-    """Gap lists that may explain a missing cell, the most particular first."""
-    name = TRACKS.get(modality)
-    sets = [tracks[n] for n in (name, *_BESIDE.get(modality, ())) if n is not None and n in tracks]
-    found: list[Sequence[Gap]] = []
-    if modality == "face":
-        found += [s[subject].gaps for s in sets if subject in s.by_subject]
-    else:
-        heard = [s[s.subjects[0]] for s in sets if s.subjects]
-        found += [t.gaps for t in heard]
-        # Measured, but for somebody else: nobody can say whose voice it was.
-        others = [Gap(t.times[i], t.ends[i], "overlap") for t in heard[:1] if t.ends is not None for i in range(len(t))]
-        found.append(others)
-    found += [s[NOBODY].gaps for s in sets if NOBODY in s.by_subject]
-    return found
-
-
-#: Tracks whose gaps explain what the modality's own track leaves open.
-_BESIDE = {"face": ("face.quality",), "voice": ("voice.activity",), "words": ("words.transcript", "voice.activity")}
 
 
 def _words(transcript: TrackSet | None, owner: Mapping[str, Timeline], merged: Mapping[str, str]) -> tuple[Word, ...]:

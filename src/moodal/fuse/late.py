@@ -30,14 +30,12 @@ _CLASSES = scheme("ekman8").classes
 _BLOCK = 40_000
 
 #: Track that a modality speaks through, and the fields of it that this fusion reads.
-TRACKS = {"face": "face.expression", "voice": "voice.emotion", "words": "words.emotion", "body": "body.arousal",
-          "brain": "brain.workload"}  # fmt: skip
+TRACKS = {"face": "face.expression", "voice": "voice.emotion", "words": "words.emotion", "body": "body.arousal"}
 FIELDS: dict[str, tuple[str, ...]] = {
     "face": _CLASSES,
     "voice": (*_CLASSES, "arousal", "arousal_half_width"),
     "words": (*_CLASSES, "valence", "arousal", "valence_half_width", "arousal_half_width"),
     "body": ("arousal", "arousal_half_width"),
-    "brain": ("task",),
 }
 
 
@@ -141,11 +139,9 @@ class Late:
                 moved.setdefault(modality, np.zeros(n))
                 continue
             weight = np.where(silent, lone[modality] * cells.quality, 0.0)
+            at = FIELDS[modality].index("arousal")
             support[modality] = support.get(modality, 0.0) + weight
-            moved.setdefault(modality, np.zeros(n))
-            if "arousal" in FIELDS[modality]:
-                arousal = cells.values[:, FIELDS[modality].index("arousal")]
-                moved[modality] = moved[modality] + weight * np.abs(np.nan_to_num(arousal))
+            moved[modality] = moved.get(modality, 0.0) + weight * np.abs(np.nan_to_num(cells.values[:, at]))
         return Fused(
             np.where(told[:, None], scores, np.nan),
             self._dimension("valence", evidence),

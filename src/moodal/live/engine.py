@@ -308,6 +308,8 @@ def stream(
         if unknown:
             raise UsageError(f"unknown {unknown[0]!r}", where=f"stream: {where}", fix=f"Known: {', '.join(known)}.")
     states.check(scheme)
+    if scheme in states.STATES:
+        raise UsageError(f"{scheme} is told of whole recordings alone", where="stream: scheme", fix="Analyze a file.")
     expert = None if model is None else find_expert(str(model), "stream: model")
     if expert is not None:
         if expert.modality not in only:

@@ -36,7 +36,10 @@ def plain(value: Any) -> Any:
 
 
 def _fusion(mood: Mood) -> dict[str, Any]:
-    found = mood.provenance.get("fusion")
+    """What tells the main scheme: the fusion, or the expert that tells a state by itself."""
+    stated = mood.provenance.get("states")
+    own = stated.get(mood.scheme) if isinstance(stated, Mapping) else None
+    found = own or mood.provenance.get("fusion")
     return dict(found) if isinstance(found, Mapping) else {}
 
 

@@ -11,7 +11,9 @@ import numpy as np
 
 from moodal.core.clock import Timeline
 from moodal.core.mood import Mood, SubjectMood
+from moodal.core.scheme import SCHEMES
 from moodal.core.summary import against_baseline
+from moodal.fuse.states import STATES
 
 from . import words
 
@@ -211,6 +213,8 @@ def _sentence(mood: Mood, subject: SubjectMood, summary: dict[str, Any]) -> tupl
                 f": {words.length_text(mood.duration_s)} is too short to name a state; the tracks show what is told.",
             )
         lasting = "" if mood.clock == "order" and mood.duration_s < 30 else f" for {least} or longer"
+        if not any(np.isfinite(x).any() for x in (subject.valence, subject.arousal, subject.classes[mood.scheme])):
+            return (": nothing in this recording tells an emotion.",)
         if not np.isfinite(subject.valence[:, 0]).any() and not subject.label_set[mood.scheme].any():
             return (f"{_verb(subject.id)}arousal about their own baseline: neither above nor below it{lasting}.",)
         return (f"{_verb(subject.id)}no state that one or two labels tell{lasting}.",)
@@ -288,6 +292,7 @@ def _notes(mood: Mood) -> tuple[str, ...]:
         np.any(s.support.get("body", 0) > 0) and not np.isfinite(s.valence[:, 0]).any() for s in mood.subjects.values()
     ):
         notes.append("Whether a state was pleasant, or which emotion it was, body signals do not tell.")
+    notes += [f"Asked apart from emotion: {_stated(mood, name)}." for name in mood.schemes[1:] if name in STATES]
     if "picture" in kinds and "sound" not in kinds and not mood.still:
         notes.append("No sound in this file.")
     if "sound" in kinds and "voice" in mood.modalities and not _any_support(mood, "voice"):
@@ -295,6 +300,17 @@ def _notes(mood: Mood) -> tuple[str, ...]:
         if reasons and reasons <= {"silence", "noise", "too_short"}:
             notes.append("No speech was found.")
     return tuple(notes)
+
+
+def _stated(mood: Mood, name: str) -> str:
+    """How long each class of a state was the only one in the label set: ``task for 41 s, rest for 10 s``."""
+    length = np.diff(mood.edges)
+    sets = np.concatenate([s.label_set[name] for s in mood.subjects.values()])
+    lone = sets & (sets.sum(axis=1) == 1)[:, None]
+    total = (lone * np.tile(length, len(mood.subjects))[:, None]).sum(axis=0)
+    told = [f"{c} for {words.length_text(round(float(t)))}" for c, t in zip(SCHEMES[name].classes, total, strict=True)
+            if t >= 1]  # fmt: skip
+    return words.joined(told) if told else f"{' or '.join(SCHEMES[name].classes)}, not told which"
 
 
 def _any_support(mood: Mood, modality: str) -> bool:

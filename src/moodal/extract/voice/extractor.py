@@ -18,8 +18,10 @@ from moodal.dsp.pitch import FRAME as LONG
 from .activity import FRAME, RATE_HZ
 from .blocks import BLOCK, BLOCK_FRAMES, SOUND, Block, Cutter
 from .egemaps import BLOCK_HOPS, COLUMNS, CONTEXT, Descriptors, Rows
+from .expert import chosen
 from .labels import REASONS, SPEECH, Labeller, Labels
 from .ledger import Ledger
+from .scores import Scores
 from .tracks import ACTIVITY, EGEMAPS, EMOTION, PITCH, RATE, SUBJECT
 from .windows import Windows
 
@@ -51,7 +53,9 @@ class VoiceExtractor:
         self._done = 0  # blocks labelled
         self._hop = 0  # 10-ms steps told or missing
         self._ledgers = {t.name: Ledger() for t in (ACTIVITY, EGEMAPS, PITCH)}
-        self._windows = Windows(wanted)
+        expert = chosen(context) if EMOTION.name in wanted else None
+        self._scores = Scores(expert.window) if expert else None
+        self._windows = Windows(wanted, self._scores)
         self._pieces: list[Piece] = []
         self._labels: list[npt.NDArray[np.int8]] = []  # of the frames that the chain still holds
 
@@ -78,6 +82,8 @@ class VoiceExtractor:
         for labels in self._labeller.close():
             self._measure(labels)
         self._end_run()
+        if self._scores is not None:
+            self._scores.close()
         for piece in self._windows.close(self._end):
             self._pieces.append(piece)
         if isfinite(self._span.end):
@@ -111,6 +117,8 @@ class VoiceExtractor:
         self._done += 1
         if not self._measures:
             return
+        if self._scores is not None:
+            self._scores.push(block.samples, labels.label == SPEECH, labels.near)
         steps = -(-(self._cutter.end - (self._cutter.start or 0)) // _HOP) - first
         count = min(BLOCK_HOPS, steps)
         label = labels.label[_FRAME_OF_HOP[:count]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moodal.core.scheme import scheme
 from moodal.core.track import Field, TrackSpec
 from moodal.dsp.egemaps import DESCRIPTORS, LEVEL_NAME
 
@@ -61,13 +62,18 @@ RATE = TrackSpec(
 EMOTION = TrackSpec(
     "voice.emotion",
     (
+        *(
+            Field(c, "", 0, 1, "probability of this class, calibrated on people; missing where no expert is installed")
+            for c in scheme("ekman8").classes
+        ),
         Field("arousal", "", -1, 1, "arousal that the voice displays, by a written rule"),
         Field("arousal_half_width", "", 0, 1, "hand-set half-width of its interval; not calibrated on people"),
     ),
     2.0,
     "written rule over pitch, spectral balance and rate (no level); Juslin & Laukka 2003, Psych. Bulletin 129(5)",
-    look_ahead_s=5.0,
-    about="each half second, over a window of 1 s around it; the voice tells no valence and no classes here",
+    look_ahead_s=12.0,
+    about="each half second: arousal over a window of 1 s around it; classes, where a voice expert is installed, over "
+    "the talk of at most 6 s that it is part of, or windows of 4 s of longer talk",
     ends=True,
 )
 TRACKS = (ACTIVITY, EGEMAPS, PITCH, RATE, EMOTION)

@@ -1,4 +1,4 @@
-"""What is told from windows of descriptors: speaking rate each second, arousal each half second."""
+"""What is told from windows: speaking rate each second, arousal and the expert's classes each half second."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .emotion import arousal
 from .labels import REASONS, SPEECH
 from .ledger import Ledger
 from .rate import LEAST_SPEECH, speaking_rate, syllables
+from .scores import Scores
 from .tracks import CELL_S, EMOTION, RATE, RATE_CELL_S, SUBJECT
 
 __all__ = ["Windows"]
@@ -31,14 +32,17 @@ Clock = Callable[[int], float]
 
 
 class Windows:
-    """Rows in, pieces of ``voice.rate`` and ``voice.emotion`` out; holds a few seconds."""
+    """Rows in, pieces of ``voice.rate`` and ``voice.emotion`` out; holds a few seconds.
 
-    def __init__(self, wanted: Collection[str]) -> None:
+    ``scores`` are the expert's, which stand before arousal; cells wait until they are known.
+    """
+
+    def __init__(self, wanted: Collection[str], scores: Scores | None = None) -> None:
         self._cells = [
-            _Cells(spec, cell, reach, tell)
-            for spec, cell, reach, tell in (
-                (RATE, _RATE_CELL, _RATE_REACH, _rate),
-                (EMOTION, _EMOTION_CELL, _EMOTION_REACH, _emotion),
+            _Cells(spec, cell, reach, tell, beside)
+            for spec, cell, reach, tell, beside in (
+                (RATE, _RATE_CELL, _RATE_REACH, _rate, None),
+                (EMOTION, _EMOTION_CELL, _EMOTION_REACH, _emotion, scores or Scores()),
             )
             if spec.name in wanted
         ]
@@ -65,7 +69,9 @@ class _Cells:
         cell: int,
         reach: int,
         tell: Callable[[FloatArray, npt.NDArray[np.int8]], tuple[float, ...]],
+        beside: Scores | None = None,
     ) -> None:
+        self._beside = beside
         self.spec = spec
         self.ledger = Ledger()
         self._cell, self._reach, self._tell = cell, reach, tell
@@ -80,7 +86,9 @@ class _Cells:
         self._values = np.concatenate([self._values, values])
         self._label = np.concatenate([self._label, label])
         out = []
-        while self._next + self._cell + self._reach <= self._from + len(self._label):
+        while self._known(self._next + self._cell) and (
+            self._next + self._cell + self._reach <= self._from + len(self._label)
+        ):
             out += self._one(self._next + self._cell, self._time(self._next + self._cell))
             self._drop()
         return out
@@ -92,6 +100,9 @@ class _Cells:
             stop = min(self._next + self._cell, total)
             out += self._one(stop, end if stop == total else self._time(stop))
         return out
+
+    def _known(self, stop: int) -> bool:
+        return self._beside is None or self._beside.known(stop)
 
     def _drop(self) -> None:
         old = self._next - self._reach - self._from
@@ -109,7 +120,8 @@ class _Cells:
             if np.isfinite(answer[:2]).all():
                 self.ledger.told()
                 quality = np.array([(here == SPEECH).mean()], np.float32)
-                values = np.array([answer], np.float32)
+                told = [] if self._beside is None else self._beside.at(first, stop)
+                values = np.array([[*told, *answer]], np.float32)
                 start = np.array([self._time(first)])
                 return [Piece(self.spec.name, SUBJECT, start, values, quality, self.ledger.take(), np.array([end]))]
         self._miss(here, first, end)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from moodal.core.bundle import Bundle
 from moodal.core.errors import ModelError
+from moodal.dsp.text_signs import named_signs
 from moodal.dsp.wordpiece import WordPiece
 from moodal.weights.sessions import onnx_graph
 
@@ -92,6 +93,33 @@ class TextEncoder:
                 break
             past = turn + past
         return own + past, len(own)
+
+    def windows(self, text: str, most: int) -> list[list[int]]:
+        """A text of its own, without past, in windows of as many pieces as the encoder reads at once, marks included;
+        no more than ``most`` of them."""
+        own = int(self.bundle.manifest["own"])
+        # Whoever writes ten thousand words is not cut into pieces to the end.
+        plain = normal(named_signs(text[: 8 * own * most]) if self.bundle.manifest.get("signs") == "named" else text)
+        ids = self._pieces.ids(plain)
+        first, last = self._pieces["[CLS]"], self._pieces["[SEP]"]
+        return [[first, *ids[i : i + own], last] for i in range(0, min(len(ids), own * most), own)]
+
+    def unknown(self, windows: Sequence[Sequence[int]]) -> float:
+        """Share of their pieces that stand for nothing known."""
+        unknown = self._pieces["[UNK]"]
+        own = [i for w in windows for i in w[1:-1]]
+        return sum(i == unknown for i in own) / max(len(own), 1)
+
+    def pooled(self, windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+        """``(windows, width)``: the mean state of each, marks included, read one by one so that none depends on the
+        others."""
+        found = np.zeros((len(windows), self.width), np.float32)
+        for k, pieces in enumerate(windows):
+            ids = np.array([pieces], np.int64)
+            asked = {"ids": ids, "types": np.zeros_like(ids), "mask": np.ones(ids.shape, bool)}
+            (states,) = self._session.run(None, asked)  # type: ignore[attr-defined]
+            found[k] = states[0].mean(axis=0)
+        return found
 
     def states(
         self, texts: Sequence[str], before: Sequence[Sequence[str]] | None = None, batch: int = 32

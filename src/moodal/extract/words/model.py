@@ -109,22 +109,18 @@ class TextModel:
         """Evidence below which a text is taken for another language."""
         return float(self.bundle.manifest["language"]["floor"])
 
+    def known(self, text: str) -> int:
+        """How many of its words and signs the model has met in training."""
+        told = [t for t in mark_negation(tokens(text)) if is_word(t) or is_sign(t)]
+        return len(self._vocabulary.find(keys(told)))
+
     def score(self, text: str) -> Scored | None:
         """Score one sentence; ``None`` where it holds nothing the model has met in training."""
-        vocabulary = self._vocabulary
-        told = [t for t in mark_negation(tokens(text)) if is_word(t) or is_sign(t)]
-        known = len(vocabulary.find(keys(told)))
+        known = self.known(text)
         if not known:
             return None
-        words, characters = text_keys(text)
-        weights = self.bundle.manifest["features"]["block_weights"]
-        places, values = tfidf((words, characters), vocabulary, weights)
-        label_weights, label_scale, label_offset = self._weights
-        logits = (values[:, None] * label_weights[places]).sum(axis=0) * label_scale + label_offset
+        logits, affect = self.outputs(text)
         labels = 1.0 / (1.0 + np.exp(-logits))
-        affect_weights, affect_scale, from_labels, affect_offset = self._affect
-        affect = (values[:, None] * affect_weights[places]).sum(axis=0) * affect_scale + affect_offset
-        affect = affect + (logits[:, None] * from_labels).sum(axis=0)
         half_width = self.bundle.manifest["calibration"]["half_width"]
         return Scored(
             labels,
@@ -133,6 +129,19 @@ class TextModel:
             np.array([half_width[d] for d in DIMENSIONS]),
             known,
         )
+
+    def outputs(self, text: str) -> tuple[FloatArray, FloatArray]:
+        """Log odds of the labels ``(28,)`` and the three dimensions ``(3,)``, uncut; those of no words at all where it
+        holds nothing the model has met."""
+        vocabulary = self._vocabulary
+        words, characters = text_keys(text)
+        weights = self.bundle.manifest["features"]["block_weights"]
+        places, values = tfidf((words, characters), vocabulary, weights)
+        label_weights, label_scale, label_offset = self._weights
+        logits = (values[:, None] * label_weights[places]).sum(axis=0) * label_scale + label_offset
+        affect_weights, affect_scale, from_labels, affect_offset = self._affect
+        affect = (values[:, None] * affect_weights[places]).sum(axis=0) * affect_scale + affect_offset
+        return logits, affect + (logits[:, None] * from_labels).sum(axis=0)
 
     def classes(self, labels: FloatArray) -> FloatArray:
         """GoEmotions scores ``(28,)`` as shares of ekman8 ``(8,)`` by the written table.

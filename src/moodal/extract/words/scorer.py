@@ -9,12 +9,15 @@ from typing import Protocol
 import numpy as np
 
 from moodal.core.clock import FloatArray
+from moodal.core.expert import HALF_WIDTH
+from moodal.core.scheme import CIRCUMPLEX, scheme
 from moodal.dsp.text import is_sign, is_word, tokens
 
 from .dialogue import DialogueModel, Running
+from .expert import LabelRunner, ValueRunner
 from .model import DIMENSIONS, TextModel
 
-__all__ = ["DialogueScorer", "Scorer", "SentenceScorer", "Told"]
+__all__ = ["DialogueScorer", "ExpertScorer", "Scorer", "SentenceScorer", "Told"]
 
 #: Cues before the present one that speak for its language too, and how many times the evidence is needed that a
 #: sentence alone needs against English. Of MELD's 11 098 utterances two are then taken for another language, of which
@@ -60,6 +63,35 @@ class SentenceScorer:
         return Told(
             np.concatenate([scored.classes, scored.affect, scored.half_width]), scored.known / (scored.known + 1.0)
         )
+
+
+class ExpertScorer:
+    """Each sentence for itself, by the bundles ``words`` and, where there is one that reads by the same encoder,
+    ``words-vad``; else valence and arousal are those of the classes, mapped."""
+
+    def __init__(self, labels: LabelRunner, values: ValueRunner | None) -> None:
+        self._labels = labels
+        self._values = values if values is not None and values.reader is labels.reader else None
+        self._place = np.array([CIRCUMPLEX[c] for c in scheme("ekman8").classes])
+
+    def tell(self, text: str, speaker: str, reason: str | None) -> Told | str:
+        """As `Scorer.tell`; who speaks changes nothing."""
+        read = self._labels.reader.read(text) if reason is None else reason
+        if isinstance(read, str):
+            return read
+        told = self._labels.tell(read)
+        if told.withheld:
+            return told.withheld
+        classes = self._labels.in_scheme("ekman8", told.scores)
+        if self._values is None:
+            valence, arousal = (classes[:, None] * self._place).sum(axis=0)
+            affect = [valence, arousal, np.nan, HALF_WIDTH["valence"], HALF_WIDTH["arousal"], np.nan]
+        else:
+            found = self._values.tell(read)
+            assert found.half_width is not None
+            affect = [*found.scores, *found.half_width]
+        said = sum(is_word(t) or is_sign(t) for t in tokens(text))
+        return Told(np.concatenate([classes, affect]), said / (said + 1.0))
 
 
 class DialogueScorer:

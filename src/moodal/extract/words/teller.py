@@ -12,9 +12,10 @@ from moodal.core.extractor import MeasureContext
 from moodal.core.track import Gap, Piece
 
 from .dialogue import open_dialogue
+from .expert import open_label, open_value
 from .ledger import Ledger
 from .model import open_model
-from .scorer import DialogueScorer, Scorer, SentenceScorer
+from .scorer import DialogueScorer, ExpertScorer, Scorer, SentenceScorer
 from .sentences import Word
 from .tracks import EMOTION, TRANSCRIPT
 
@@ -117,9 +118,13 @@ class Teller:
 
 
 def _scorer(context: MeasureContext) -> Scorer:
-    """The dialogue model that was chosen for words, else the text model that ships."""
+    """The dialogue model that was chosen for words, else the trained experts, else the text model of old."""
     chosen = context.options.get("model")
     expert = find_expert(chosen) if chosen else None
-    if expert is None or expert.modality != "words":
+    if expert is not None and expert.modality == "words":
+        return DialogueScorer(open_dialogue(expert), open_model())
+    experts = context.options.get("experts", {})
+    if "words" not in experts:
         return SentenceScorer(open_model())
-    return DialogueScorer(open_dialogue(expert), open_model())
+    values = open_value(experts["words-vad"]) if "words-vad" in experts else None
+    return ExpertScorer(open_label(experts["words"]), values)

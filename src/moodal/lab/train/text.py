@@ -159,15 +159,16 @@ def _batches(tasks: Sequence[Task], batch: int, rng: np.random.Generator) -> lis
     return found
 
 
-def graph(net: TextNet, *, int8: bool = True) -> bytes:
-    """The encoder as ONNX: ``ids``, ``types``, ``mask`` → ``states``, any batch and length.
+def graph(net: TextNet, *, int8: bool = True, bits: int = 8, piece_bits: int = 8) -> bytes:
+    """The encoder as ONNX: ``ids``, ``types``, ``mask`` → ``states``, any batch, any length up to its places.
 
     With ``int8`` the weights of products and of the vocabulary are stored as 8-bit whole numbers, one scale a row or
-    column; sums stay floating point.
+    column; sums stay floating point. ``bits`` (of products) and ``piece_bits`` (of the vocabulary) below 8 use fewer
+    levels: the bytes are as many, but pack better in a bundle.
     """
     net.eval()
     ids, types, mask = padded([([2, 5, 7, 3], 4), ([2, 5, 3, 6, 8, 3], 3)])
-    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("time", max=512)}
+    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("time", max=len(net.place.weight))}
     program = torch.onnx.export(
         net, (ids, types, mask), dynamo=True, input_names=["ids", "types", "mask"], output_names=["states"],
         dynamic_shapes=(axes, axes, axes), verbose=False,
@@ -175,10 +176,10 @@ def graph(net: TextNet, *, int8: bool = True) -> bytes:
     assert program is not None
     buffer = io.BytesIO()
     program.save(buffer)
-    return _int8(buffer.getvalue()) if int8 else buffer.getvalue()
+    return _int8(buffer.getvalue(), bits, piece_bits) if int8 else buffer.getvalue()
 
 
-def _int8(model: bytes) -> bytes:
+def _int8(model: bytes, bits: int = 8, piece_bits: int = 8) -> bytes:
     """Stored small, computed in floating point: what is between the products is never rounded, for a scale over a whole
     batch would make a sentence's states depend on which others are read with it."""
     import onnx
@@ -188,6 +189,7 @@ def _int8(model: bytes) -> bytes:
     graph = told.graph
     weights = {w.name: w for w in graph.initializer}
     # The axis along which each row has a scale of its own: output channels of products, pieces of the vocabulary.
+    gathered = {node.input[0] for node in graph.node if node.op_type == "Gather"}
     axes = {
         name: 0 if node.op_type == "Gather" or any(a.name == "transB" and a.i for a in node.attribute) else 1
         for node in graph.node
@@ -198,16 +200,36 @@ def _int8(model: bytes) -> bytes:
     before = []
     for name, axis in axes.items():
         values = numpy_helper.to_array(weights[name])
-        scale = np.maximum(np.abs(values).max(axis=1 - axis), 1e-12).astype(np.float32) / 127
-        whole = np.round(values / np.expand_dims(scale, 1 - axis)).astype(np.int8)
+        levels = 2 ** ((piece_bits if name in gathered else bits) - 1) - 1
+        scale = np.maximum(np.abs(values).max(axis=1 - axis, keepdims=True), 1e-12).astype(np.float32)
+        scale /= np.float32(levels)
+        whole = np.round(values / scale).astype(np.int8)
         graph.initializer.remove(weights[name])
         graph.initializer.extend([numpy_helper.from_array(whole, f"{name}_whole"),
                                   numpy_helper.from_array(scale, f"{name}_scale")])  # fmt: skip
-        before.append(helper.make_node("DequantizeLinear", [f"{name}_whole", f"{name}_scale"], [name], axis=axis))
-    nodes = [*before, *graph.node]
+        if name not in gathered:
+            # Of constants alone, so that it is computed once, when a session is opened.
+            before += _scaled(helper, f"{name}_whole", f"{name}_scale", name)
+    nodes = list(before)
+    for node in graph.node:
+        if node.op_type != "Gather" or node.input[0] not in axes:
+            nodes.append(node)
+            continue
+        # Pieces are scaled once they are chosen: the whole vocabulary need not be, each time.
+        out = node.output[0]
+        for part in ("whole", "scale"):
+            asked = [f"{node.input[0]}_{part}", node.input[1]]
+            nodes.append(helper.make_node("Gather", asked, [f"{out}_{part}"], axis=0))
+        nodes += _scaled(helper, f"{out}_whole", f"{out}_scale", out)
     del graph.node[:]
     graph.node.extend(nodes)
     return bytes(told.SerializeToString())
+
+
+def _scaled(helper: Any, whole: str, scale: str, name: str) -> list[Any]:
+    """Whole numbers times their scale, by operations that nothing takes for a wish to round what they meet."""
+    cast = helper.make_node("Cast", [whole], [f"{name}_cast"], to=1)
+    return [cast, helper.make_node("Mul", [f"{name}_cast", scale], [name])]
 
 
 def write_encoder(
@@ -219,11 +241,14 @@ def write_encoder(
     *,
     trained_on: Sequence[str] = (),
     int8: bool = True,
+    bits: int = 8,
+    piece_bits: int = 8,
+    further: Mapping[str, npt.NDArray[Any]] | None = None,
 ) -> None:
     """The encoder as a bundle of kind ``encoder``.
 
     ``told`` are the manifest's own fields (name, version, licence, commercial, data_terms, data, longest, own, past);
-    ``trained_on`` the names of the clips that it was tuned on.
+    ``trained_on`` the names of the clips that it was tuned on; ``further`` are arrays to stand beside the graph.
     """
     manifest = {
         "kind": "encoder", "inputs": {"text": "pieces of a WordPiece vocabulary"}, "scheme": "", "calibration": None,
@@ -232,6 +257,7 @@ def write_encoder(
     arrays = {
         "vocabulary": np.frombuffer("\n".join(vocabulary).encode(), np.uint8),
         "training_names": np.array(sorted(trained_on) or [""], str),
+        **(further or {}),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    Bundle.write(path, manifest, card, arrays, {"encoder": graph(net, int8=int8)})
+    Bundle.write(path, manifest, card, arrays, {"encoder": graph(net, int8=int8, bits=bits, piece_bits=piece_bits)})

@@ -23,8 +23,9 @@ from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.twin import tabled, write
 from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked, runs
 from moodal.media import e4
+from moodal.media.whole import of_events, whole
 
-__all__ = ["SPEC", "generate", "read"]
+__all__ = ["SPEC", "generate", "read", "sessions"]
 
 SPEC = SetSpec(
     name="stress-predict",
@@ -49,6 +50,8 @@ MODALITIES: dict[str, tuple[tuple[str, ...], float]] = {
 }
 #: Modality → key of the compact file, what one unit of it is.
 _KEYS = {"ppg": ("BVP", 0.2), "eda": ("EDA", 1e-3), "temp": ("TEMP", 0.01), "acc": ("ACC", 1 / 64)}
+#: What the wristband computed beside: read by `sessions` alone.
+_BESIDE: dict[str, tuple[str, float, float]] = {"hr": ("HR", 0.01, 1.0)}
 _LABELS = Path("Processed_data", "Improved_All_Combined_hr_rsp_binary.csv")
 
 #: Start and end in s, and place in `TASKS`; -1 is a task whose kind is not told.
@@ -73,8 +76,9 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
         for k, (start, end, task) in enumerate(stretches):
             told = TASKS[task] if task >= 0 else "task"
             collected.add(
-                streams, start, end, trial=f"{subject}-{k + 1}-{told}", recording=file, subject=subject,
-                session=subject, stimulus=told if task else "",
+                {m: c for m, c in streams.items() if m in MODALITIES}, start, end,
+                trial=f"{subject}-{k + 1}-{told}", recording=file, subject=subject, session=subject,
+                stimulus=told if task else "",
                 _task=TASKS[task] if task >= 0 else "", _stress=STRESS[task != 0], _source=str(int(task != 0)),
             )  # fmt: skip
     return collected.dataset(
@@ -86,6 +90,34 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
     )  # fmt: skip
 
 
+def sessions(root: Path | str | None = None) -> Iterator[tuple[str, Mapping[str, Channels], list[Stretch]]]:
+    """Each person's whole session: name, streams and stretches.
+
+    Streams are those of `MODALITIES`, and what the wristband computed: ``hr`` (1/min) and ``ibi`` (beat intervals in s,
+    on a grid of 8 Hz, NaN where no beat ends).
+
+    Raises
+    ------
+    InputError : a part is not there or cannot be read.
+    """
+    path, compact = find(SPEC, root)
+    held = None
+    if compact:
+        (npz,) = need(SPEC, path, ["stress_predict_shared.npz"])
+        held = npz
+    for subject, file, streams, stretches in _compact(path) if compact else _official(path, []):
+        ibi = None
+        if held is None:
+            ibi = whole(e4.read(Path(file).parent), "ibi")
+        else:
+            with arrays(held) as stored:
+                if f"{subject}_IBI" in stored.files:
+                    events = np.asarray(stored[f"{subject}_IBI"], np.float64).reshape(-1, 2)
+                    ibi = of_events(events[:, 0], events[:, 1], float(events[-1, 0]) + 1.0)
+        beside = {} if ibi is None else {"ibi": Channels(ibi.values, ibi.rate_hz, ibi.start_s)}
+        yield subject, {**streams, **beside}, stretches
+
+
 def _compact(path: Path) -> Iterator[tuple[str, str, Mapping[str, Channels], list[Stretch]]]:
     (npz,) = need(SPEC, path, ["stress_predict_shared.npz"])
     with arrays(npz) as held:
@@ -95,6 +127,10 @@ def _compact(path: Path) -> Iterator[tuple[str, str, Mapping[str, Channels], lis
                 if (name := f"{subject}_{key}") in held.files:
                     values = _wide(held[name], len(MODALITIES[m][0]), name, npz)
                     streams[m] = Channels(values, MODALITIES[m][1], scale=scale)
+            for m, (key, scale, rate) in _BESIDE.items():
+                if (name := f"{subject}_{key}") in held.files:
+                    start = float(held[f"{name}_start"][0]) if f"{name}_start" in held.files else 0.0
+                    streams[m] = Channels(_wide(held[name], 1, name, npz), rate, start, scale)
             codes = held[f"{subject}_label"]
             if codes.ndim != 1 or codes.dtype.kind not in "iu" or not np.isin(codes, range(len(TASKS))).all():
                 raise InputError(f"its {subject}_label holds no tasks", where=str(npz), fix="Get the file again.")
@@ -126,7 +162,7 @@ def _official(path: Path, notices: list[str]) -> Iterator[tuple[str, str, Mappin
         recording = e4.read(folders[number])
         if recording.epoch_s is None:
             raise InputError("its files do not say when they begin", where=str(folders[number]), fix="Get it again.")
-        streams = {m: c for m in MODALITIES if (c := channels(recording, m)) is not None}
+        streams = {m: c for m in (*MODALITIES, *_BESIDE) if (c := channels(recording, m)) is not None}
         seconds, codes = told[number]
         # A session is a folder; its pulse wave stands for it.
         yield (

@@ -74,7 +74,7 @@ def make(settings: Settings, work: Work) -> Made:
     trials = sources.trials(work, settings.contempt)
     pools = {"face": sources.faces(work), "voice": sources.voices(work, settings.contempt)}
     if settings.words:
-        pools["words"] = sources.sentences(work)
+        pools["words"] = sources.sentences(work, settings.contempt)
     learnt = _Learnt()
     real = _real(trials, learnt)
     flattery = _flattery(real, pools, settings, work.seed)
@@ -94,11 +94,11 @@ def make(settings: Settings, work: Work) -> Made:
     manifest = {
         **_fixed(settings),
         "prior": _prior(pools),
-        "never": {"voice": {"contempt": settings.contempt}},
+        "never": {m: {"contempt": settings.contempt} for m in pools if m != "face"},
         "subsets": {s: w.as_manifest() for s, w in sorted(learnt.weights.items())},
         "flattery": round(flattery, 4),
         "people_weigh": people.as_manifest(),
-        "smoothing_s": {"face": width, "voice": 0.0, "words": 0.0, "body": 0.0, "brain": 0.0},
+        "smoothing_s": {"face": width, "voice": 0.0, "words": 0.0, "body": 0.0},
         "smoothing_found": {"told_by": told_by, "cross_entropy": {f"{w:g}": round(v, 5) for w, v in losses.items()}},
         "subset_card": _card(trials, work.seed),
     }
@@ -128,7 +128,7 @@ def _fixed(settings: Settings) -> dict[str, Any]:
         "needs": needs,
         "uses": [*needs, *(["words-vad"] if settings.words else []), "stress", "workload"],
         "measured": {"valence": ["words"], "arousal": ["words"]} if settings.words else {},
-        "support_weight": {"body": 0.4, "brain": 0.4, "voice": 0.3, "words": 0.3},
+        "support_weight": {"body": 0.4, "voice": 0.3, "words": 0.3},
         "body_scale": {"hr": 12.0, "scr": 0.5, "both": 0.6, "one": 0.75},
         "half_width": {
             "valence": {"unknown": 0.9, "face": 0.4, "voice": 0.6, "words": 0.2},

@@ -92,8 +92,8 @@ def trials(work: Work, contempt: float) -> Trials:
     head = seen.part()
     # Calibrated as the face itself is: what is learnt is how far to trust two calibrated answers at once.
     faces = _in_ekman8(tempered(head.logits, calibrate.fit([head])), contempt)
-    place = {c: i for i, c in enumerate(part.clip.tolist())}
-    rows = np.array([place[c] for c in seen.audio_clip.tolist()])
+    place = {c.removesuffix(".opus"): i for i, c in enumerate(part.clip.tolist())}
+    rows = np.array([place[c.removesuffix(".opus")] for c in seen.audio_clip.tolist()])
     truth = mapping("voice8", "ekman8").table[seen.truth].argmax(axis=1)
     index = work.data("ravdess", part="av").index
     return Trials(
@@ -125,11 +125,17 @@ def faces(work: Work) -> Pooled:
     return Pooled(Pool(logs, np.asarray(part.truth), np.asarray(part.subject)), part.protocol)
 
 
-def sentences(work: Work) -> Pooled:
+def sentences(work: Work, contempt: float) -> Pooled:
     """What the words told of GoEmotions sentences of one class."""
     made = work.made("words")
-    part = next(p for name, p in made.parts.items() if "ekman8" in name)
-    return Pooled(Pool(np.asarray(part.logits), np.asarray(part.truth), np.asarray(part.subject)), part.protocol)
+    part = made.parts[made.calibrate_on[0]]
+    place = [EKMAN8.index(c) for c in part.classes]
+    scores = np.zeros((len(part.logits), _C))
+    scores[:, place] = tempered(part.logits, _fitted(made))
+    shares = np.array([0.0 if c in part.classes else contempt for c in EKMAN8])
+    return Pooled(
+        Pool(log_scores(scores, shares), np.asarray(place)[part.truth], np.asarray(part.subject)), part.protocol
+    )  # fmt: skip
 
 
 def crema(work: Work) -> Votes:

@@ -1,0 +1,58 @@
+"""Tracks that an expert tells from several streams of a recording at once: stress, workload.
+
+An extractor takes one stream in one pass; these experts compare EEG with ECG, or a pulse with the skin, of the same
+moment. They run after the passes, on the whole recording, and say tracks like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from moodal.core import registry
+from moodal.core.clock import Span
+from moodal.core.errors import InputError
+from moodal.core.recording import Recording
+from moodal.core.runner import open_runner
+from moodal.core.track import Piece, TrackSet, TrackSpec
+from moodal.fuse.states import STATES, State
+from moodal.settings import Settings
+
+__all__ = ["derived", "pieces", "specs"]
+
+
+def _chosen(settings: Settings, recording: Recording) -> list[tuple[State, str]]:
+    """The states whose expert is used and whose modality is looked at, with the name of the bundle."""
+    if settings.expert is not None:
+        return []
+    experts, only = settings.chosen.experts, settings.modalities(recording)
+    return [(s, experts[s.role]) for s in STATES.values() if s.role in experts and s.modality in only]
+
+
+def specs(settings: Settings, recording: Recording) -> dict[str, TrackSpec]:
+    """The tracks that will be told beside those of the extractors, by name."""
+    found = {}
+    for state, name in _chosen(settings, recording):
+        runner = str(registry.find_bundle(name).manifest["runner"])
+        found[state.track] = registry.load("experts", runner).TRACK
+    return found
+
+
+def derived(settings: Settings, recording: Recording, span: Span, warnings: list[str]) -> Iterator[TrackSet]:
+    """What those experts tell of the recording; one that cannot read it any more is a line in ``warnings``."""
+    baseline = None if settings.baseline is None else Span(*settings.baseline)
+    for _, name in _chosen(settings, recording):
+        bundle = registry.find_bundle(name)
+        module = registry.load("experts", str(bundle.manifest["runner"]))
+        try:
+            tracks = module.track(recording, open_runner(bundle), span, baseline)
+        except InputError as error:
+            warnings.append(str(error))
+            continue
+        if tracks is not None:
+            yield tracks
+
+
+def pieces(tracks: TrackSet) -> Iterator[Piece]:
+    """The tracks as pieces, for a sink."""
+    for subject, track in tracks.items():
+        yield Piece(tracks.spec.name, subject, track.times, track.values, track.quality, track.gaps, track.ends)

@@ -1,0 +1,118 @@
+"""EEG: where electrodes sit, what one of them would have seen, and how power and covariance lie in bands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from moodal.core.clock import FloatArray
+
+__all__ = ["BANDS", "POSITIONS", "band_powers", "cross_spectra", "interpolation", "position", "referenced"]
+
+#: Classical bands, Hz, half-open (IFCN glossary, Kane et al. 2017; gamma up to below mains).
+BANDS: dict[str, tuple[float, float]] = {
+    "delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 45.0),
+}  # fmt: skip
+#: The 19 electrodes of the 10-20 system (Jasper 1958) in a plane seen from above, nose up: x to the right, y to the
+#: front, 1 where the head's equator is (azimuthal equidistant projection of the sphere).
+POSITIONS: dict[str, tuple[float, float]] = {
+    "Fp1": (-0.31, 0.95), "Fp2": (0.31, 0.95), "F7": (-0.81, 0.59), "F3": (-0.42, 0.52), "Fz": (0.0, 0.5),
+    "F4": (0.42, 0.52), "F8": (0.81, 0.59), "T7": (-1.0, 0.0), "C3": (-0.5, 0.0), "Cz": (0.0, 0.0), "C4": (0.5, 0.0),
+    "T8": (1.0, 0.0), "P7": (-0.81, -0.59), "P3": (-0.42, -0.52), "Pz": (0.0, -0.5), "P4": (0.42, -0.52),
+    "P8": (0.81, -0.59), "O1": (-0.31, -0.95), "O2": (0.31, -0.95),
+}  # fmt: skip
+#: Electrodes between them, from which they may be estimated (10-10 system, Oostenveld and Praamstra 2001).
+_BETWEEN: dict[str, tuple[float, float]] = {
+    "Fpz": (0.0, 1.0), "AF3": (-0.3, 0.74), "AF4": (0.3, 0.74), "AF7": (-0.59, 0.81), "AF8": (0.59, 0.81),
+    "FC1": (-0.23, 0.26), "FC2": (0.23, 0.26), "FC5": (-0.69, 0.29), "FC6": (0.69, 0.29), "FCz": (0.0, 0.25),
+    "CP1": (-0.23, -0.26), "CP2": (0.23, -0.26), "CP5": (-0.69, -0.29), "CP6": (0.69, -0.29), "CPz": (0.0, -0.25),
+    "PO3": (-0.3, -0.74), "PO4": (0.3, -0.74), "POz": (0.0, -0.75), "Oz": (0.0, -1.0), "TP9": (-1.15, -0.38),
+    "TP10": (1.15, -0.38), "FT9": (-1.15, 0.38), "FT10": (1.15, 0.38), "FC3": (-0.46, 0.27), "FC4": (0.46, 0.27),
+    "CP3": (-0.46, -0.27), "CP4": (0.46, -0.27), "P1": (-0.21, -0.5), "P2": (0.21, -0.5), "F1": (-0.21, 0.5),
+    "F2": (0.21, 0.5), "C1": (-0.25, 0.0), "C2": (0.25, 0.0), "C5": (-0.75, 0.0), "C6": (0.75, 0.0),
+    "PO7": (-0.59, -0.81), "PO8": (0.59, -0.81),
+}  # fmt: skip
+#: Names of the older edition.
+_OLD = {"t3": "T7", "t4": "T8", "t5": "P7", "t6": "P8"}
+_KNOWN = {name.lower(): name for name in (*POSITIONS, *_BETWEEN)} | _OLD
+#: What may stand before and after a position: kind and reference.
+_BEFORE = re.compile(r"^(eeg|eeg[:_\- ]|channel)\s*[:_\- ]?\s*", re.IGNORECASE)
+_AFTER = re.compile(r"\s*[-_:]\s*(ref|le|avg|ar|a1|a2|m1|m2|linked|cle)\w*$|\.+$", re.IGNORECASE)
+#: How steeply an electrode's weight falls with distance where it stands in for one that is not there.
+_STEEPNESS, _NEIGHBOURS = 2.0, 4
+
+
+def position(name: str) -> str | None:
+    """The position that a channel's name means, as `POSITIONS` or the 10-10 system spells it; None for no electrode.
+
+    >>> position("EEG T3-REF"), position("FP1."), position("A2-A1")
+    ('T7', 'Fp1', None)
+    """
+    return _KNOWN.get(_AFTER.sub("", _BEFORE.sub("", name.strip())).lower())
+
+
+def interpolation(names: Sequence[str | None]) -> FloatArray:
+    """Weights ``(19, k)`` that give every one of `POSITIONS` from ``k`` channels at the positions ``names``.
+
+    One that is there is itself; one that is not is the mean of its four nearest, weighted by inverse squared distance
+    (Shepard 1968). A channel of no position (None) has no weight.
+    """
+    there = {**POSITIONS, **_BETWEEN}
+    weights = np.zeros((len(POSITIONS), len(names)))
+    placed = [k for k, n in enumerate(names) if n in there]
+    if not placed:
+        return weights
+    at = np.array([there[str(names[k])] for k in placed])
+    for row, (name, place) in enumerate(POSITIONS.items()):
+        if name in names:
+            weights[row, list(names).index(name)] = 1.0
+            continue
+        distance = np.sqrt(np.square(at - np.array(place)).sum(axis=1))
+        near = np.argsort(distance, kind="stable")[:_NEIGHBOURS]
+        share = 1.0 / np.maximum(distance[near], 1e-3) ** _STEEPNESS
+        weights[row, [placed[k] for k in near]] = share / share.sum()
+    return weights
+
+
+def referenced(x: FloatArray) -> FloatArray:
+    """``x (n, channels)`` against the mean of its channels, so that the reference it was recorded with counts no
+    more."""
+    return np.asarray(x - x.mean(axis=1, keepdims=True))
+
+
+def cross_spectra(
+    x: FloatArray, rate_hz: float, bands: Mapping[str, tuple[float, float]] = BANDS, segment_s: float = 2.0
+) -> FloatArray:
+    """Real part of the cross-spectrum of ``x (n, channels)`` summed over each band: ``(bands, channels, channels)``.
+
+    In the square of x's unit; the diagonal is band power. Welch's method (1967, IEEE Trans. Audio
+    Electroacoust. 15(2)): half-overlapping segments of ``segment_s``, each without its mean, Hann window. Summed over
+    a band this is the covariance of the band-passed signals.
+    """
+    n = min(len(x), round(segment_s * rate_hz))
+    window = np.hanning(n)[:, None]
+    starts = range(0, len(x) - n + 1, max(1, n // 2))
+    rows = np.stack([np.fft.rfft((x[i : i + n] - x[i : i + n].mean(axis=0)) * window, axis=0) for i in starts])
+    f = np.fft.rfftfreq(n, 1 / rate_hz)
+    scale = 2 / (len(rows) * n * np.square(window).sum())
+    out = np.empty((len(bands), x.shape[1], x.shape[1]))
+    for k, (low, high) in enumerate(bands.values()):
+        part = rows[:, (f >= low) & (f < high)].reshape(-1, x.shape[1])
+        out[k] = scale * (part.real.T @ part.real + part.imag.T @ part.imag)
+    return out
+
+
+def band_powers(
+    x: FloatArray, rate_hz: float, bands: Mapping[str, tuple[float, float]] = BANDS, segment_s: float = 2.0
+) -> FloatArray:
+    """Power of each channel of ``x (n, channels)`` in each band, the square of x's unit: ``(bands, channels)``; the
+    diagonal of `cross_spectra`."""
+    n = min(len(x), round(segment_s * rate_hz))
+    window = np.hanning(n)[:, None]
+    starts = range(0, len(x) - n + 1, max(1, n // 2))
+    rows = np.stack([np.fft.rfft((x[i : i + n] - x[i : i + n].mean(axis=0)) * window, axis=0) for i in starts])
+    density = (np.square(rows.real) + np.square(rows.imag)).sum(axis=0) * 2 / (len(rows) * n * np.square(window).sum())
+    f = np.fft.rfftfreq(n, 1 / rate_hz)
+    return np.stack([density[(f >= low) & (f < high)].sum(axis=0) for low, high in bands.values()])
