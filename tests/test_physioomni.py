@@ -450,6 +450,9 @@ def test_flat_saturated_and_broken_channels_are_left_out(small: Dataset) -> None
     ready = prepare(changed(small, "eeg", values=values), ("eeg",))
     there = int(small.features["eeg"].present.sum())
     assert ready.left_out == {"eeg": there + 1}
+    dead = prepare(changed(small, "eeg", values=np.zeros_like(values)), ("eeg", "ecg"))
+    assert not dead.present[:, 0].any()
+    assert dead.present[:, 1].any()
     assert row_of("F4") not in ready.tokens["eeg"].channel[~ready.tokens["eeg"].pad]
 
 

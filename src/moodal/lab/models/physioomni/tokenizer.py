@@ -34,8 +34,8 @@ _SOURCES = ("eeg", "ecg", "eog", "emg")
 @dataclass(frozen=True, slots=True)
 class TokenizerSettings:
     """``decay`` of the averages and ``revive_after`` (0: as the size has them), weights of commitment, orthogonality
-    and cross reconstruction, ``cross`` its source (``none``: no cross reconstruction), ``shared`` and ``private`` switch
-    a half off."""
+    and cross reconstruction, ``cross`` its source (``none``: no cross reconstruction), ``shared`` and ``private``
+    switch a half off."""
 
     decay: float = 0.0
     commit: float = 1.0

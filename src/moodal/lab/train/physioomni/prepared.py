@@ -96,8 +96,9 @@ def _checked_unit(feature: Feature, spec: ModalitySpec, where: str) -> None:
             np.nanmedian(np.std(feature[i], axis=0, dtype=np.float64)) for i in np.flatnonzero(feature.present).tolist()
         ]
     typical = float(np.nanmedian(spreads)) if spreads else np.nan
-    if not low <= typical <= high:
-        told = "flat, or in volts" if typical < low else "in another unit"
+    # What does not move at all is no question of units: such channels are left out.
+    if typical > 1e-9 and not low <= typical <= high:
+        told = "in volts?" if typical < low else "in another unit?"
         raise InputError(
             f"{feature.name} deviates by {typical:.3g} {spec.unit} as a rule: {told}", where=where,
             fix=f"Give {spec.unit} (volts times 1e6), or set force_units = true if it is right.",
