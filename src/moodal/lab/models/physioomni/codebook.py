@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Codebook", "kmeans", "perplexity"]
+__all__ = ["Centre", "Codebook", "kmeans", "perplexity"]
 
 
 class Codebook(nn.Module):
@@ -64,6 +64,26 @@ class Codebook(nn.Module):
             self.embed_avg[dead] = fresh
             self.cluster_size[dead] = 1.0
             self.unused[dead] = 0
+
+
+class Centre(nn.Module):
+    """Takes away the running mean of what it is given: vectors of an untrained network all point one way, and codes by
+    direction would tell nothing apart. The mean does not change in evaluation mode."""
+
+    def __init__(self, dim: int, decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("initted", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, z: Tensor, valid: Tensor) -> Tensor:
+        """``(B, T, dim)`` less the mean over ``valid (B, T)`` vectors."""
+        if self.training and bool(valid.any()):
+            with torch.no_grad():
+                now = z[valid].float().mean(dim=0)
+                self.mean.copy_(torch.lerp(self.mean, now, 1 - self.decay) if bool(self.initted) else now)
+                self.initted.fill_(True)
+        return z - self.mean
 
 
 def kmeans(z: Tensor, k: int, rounds: int = 10) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from torch.nn import functional
 from moodal.core.errors import InputError
 
 from .channels import ROWS
-from .codebook import Codebook
+from .codebook import Centre, Codebook
 from .encoder import PLACES, Block, Encoder, attention_mask, initialise
 from .specs import ModalitySpec, Size, spec_named
 from .tokens import Frames, Signals, Tokens, present_of
@@ -185,6 +185,10 @@ class Tokenizer(nn.Module):
                 for m in ("shared", *modalities)
             }
         )
+        # Each modality's vectors are centred by themselves: its mean is no news, and shared codes need not tell it.
+        self.centre = nn.ModuleDict(
+            {f"{m}_{half}": Centre(k, s.decay or size.decay) for m in modalities for half in ("private", "shared")}
+        )
         self.ask = nn.ModuleDict({m: _Ask(k, size.merge_heads) for m in modalities})
         self.decoders = nn.ModuleDict(
             {m: _Decoder(d, k, size.decoder_layers, size.heads, self.specs[m].patch) for m, d in width.items()}
@@ -201,7 +205,8 @@ class Tokenizer(nn.Module):
             private, shared = self.split[m](h).chunk(2, dim=-1)
             frames = tokens.frames(self.specs[m])
             merged = self.merge[m](shared, frames, tokens.pad) if m in self.merge else shared
-            before[m] = tokens, frames, private, merged
+            private = self.centre[f"{m}_private"](private, ~tokens.pad)
+            before[m] = tokens, frames, private, self.centre[f"{m}_shared"](merged, frames.there)
         # One look at the shared book with all modalities together: it starts and moves with all of them.
         parts = [merged[frames.there] for _, frames, _, merged in before.values()]
         if not parts:
