@@ -35,7 +35,7 @@ def test_tuning_learns_at_both_exits_and_again_the_same() -> None:
     told = []
     for _ in range(2):
         tuned = net()
-        linear = joint(tuned, SEQUENCES, heads(), Schedule(60, 5e-3, batch=8, dropout=0.0, exits=(1,)))
+        linear = joint(tuned, SEQUENCES, heads(), Schedule(30, 1e-2, batch=8, dropout=0.0, exits=(1,)))
         told.append(predicted(tuned, linear, SEQUENCES, (1,)))
     truth = heads()["goe"].target
     for name in ("goe", "goe_1"):
@@ -89,14 +89,16 @@ def test_halves_are_each_counted_once() -> None:
     np.testing.assert_array_equal(b, c)
 
 
-def test_values_are_mixed_in_deviations() -> None:
+def test_values_are_mixed_in_deviations_about_the_middle() -> None:
     rng = np.random.default_rng(1)
+    middle = np.array([0.1, -0.2, 0.3])
     first, second = rng.normal(size=(2, 400, 3)) * np.array([1.0, 2.0, 4.0])
-    truth = 3 * (first / first.std(axis=0) + second / second.std(axis=0) * BESIDE) + 0.5
-    found = fit_values(truth, first, second)
+    second += middle
+    truth = 3 * (first / first.std(axis=0) + (second - middle) / second.std(axis=0) * BESIDE) + middle
+    found = fit_values(truth, first, second, middle)
     np.testing.assert_allclose(found[:, 0], 3 / first.std(axis=0))
     np.testing.assert_allclose(found[:, 1], 3 * np.array(BESIDE) / second.std(axis=0))
-    np.testing.assert_allclose(found[:, 2], 0.5)
+    np.testing.assert_allclose(first * found[:, 0] + second * found[:, 1] + found[:, 2], truth)
 
 
 def test_denied_feelings_are_not_among_those_of_the_written_tests() -> None:

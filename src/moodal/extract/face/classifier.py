@@ -113,13 +113,12 @@ class ExpressionNet:
         told, state = self._session.run(None, {"x": standardised(face)[None, None]})
         return np.asarray(told[0], np.float64), np.asarray(state[0], np.float64)
 
-    def away(self, states: FloatArray) -> FloatArray:
-        """How unlike the faces of training states ``(..., d)`` are: the root mean square of their whitened components,
-        about 1 for a face."""
-        whitened = ((np.asarray(states, np.float64) - self._mean)[..., None] * self._whitening).sum(-2)
-        return np.asarray(np.sqrt(np.square(whitened).mean(-1)))
+    def away(self, state: FloatArray) -> float:
+        """How unlike the faces of training a state ``(d,)`` is: the root mean square of its whitened components, about
+        1 for a face."""
+        return float(np.sqrt(np.square((np.asarray(state, np.float64) - self._mean) @ self._whitening).mean()))
 
     def __call__(self, face: Grey) -> tuple[FloatArray, float]:
         """Log-probabilities ``(8,)`` and `away`."""
         told, state = self.looked(face)
-        return told, float(self.away(state))
+        return told, self.away(state)

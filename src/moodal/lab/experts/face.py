@@ -47,9 +47,10 @@ class Settings:
 
     ``width`` is the channels of the first convolution, ``first`` the epochs of a net that learns from nothing,
     ``second`` those of the two nets that go on from there at the learning rate ``rate``, each with a seed of its own.
-    ``shift`` is the share of the log ratio of natural to training class shares that is added to log scores. ``components`` of the state of each ``every``-th training picture are whitened for the
-    distance from training, of which ``held`` (a share) of validation pictures lie within the limit. ``rows`` bounds
-    both parts (0: all), for tests; ``checks`` runs what is measured beside the scores.
+    ``shift`` is the share of the log ratio of natural to training class shares that is added to log scores.
+    ``components`` of the state of each ``every``-th training picture are whitened for the distance from training, of
+    which ``held`` (a share) of validation pictures lie within the limit. ``rows`` bounds both parts (0: all), for
+    tests; ``checks`` runs what is measured beside the scores.
     """
 
     width: int = 16
@@ -57,7 +58,7 @@ class Settings:
     second: int = 90
     rate: float = 1.5e-3
     shift: float = 0.5
-    components: int = 24
+    components: int = 160
     every: int = 3
     held: float = 0.995
     rows: int = 0
@@ -83,12 +84,16 @@ def make(settings: Settings, work: Work) -> Made:
     nets = _nets(train, settings, work)
     graph = exported(nets)
     bare = ExpressionNet(graph, np.zeros(1), np.zeros((1, 1)))
-    looked = work.kept("train states", lambda: {"states": answers(bare, train.pictures[:: settings.every])[1]})
+    looked = work.kept(
+        "train states", lambda: {"states": answers(bare, train.pictures[:: settings.every])[1]}, settings.every
+    )  # fmt: skip
     mean, whitening = _whitened(looked["states"], settings.components)
     net = ExpressionNet(graph, mean, whitening)
     told = work.kept(
-        "validation", lambda: dict(zip(("log_p", "states", "away"), answers(net, held.pictures), strict=True))
-    )
+        "validation",
+        lambda: dict(zip(("log_p", "states", "away"), answers(net, held.pictures), strict=True)),
+        settings.components, settings.every,
+    )  # fmt: skip
     natural = np.bincount(held.emotion, minlength=8) / len(held.emotion)
     trained = np.bincount(train.emotion, minlength=8) / len(train.emotion)
     added = settings.shift * np.log((natural + 1e-4) / (trained + 1e-4))

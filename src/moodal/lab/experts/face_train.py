@@ -1,10 +1,10 @@
-"""Training a `FaceNet`: votes as distributions, the face's geometry beside them, and what other nets answer."""
+"""Training a `FaceNet`: votes as distributions, and the face's geometry beside them."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ class Plan:
     ``sizes``: side of the pictures, px, in the first 40 %, the next 25 % and the rest of the epochs: small ones teach
     the coarse at a fraction of the time. ``geometry`` weighs the geometric task, ``mixed`` is the share of batches in
     which two pictures are blended (Zhang et al. 2018), ``erased`` that of pictures with a part covered, ``average`` the
-    decay of the running mean of weights that is kept, ``taught`` the share of other nets' answers in the target.
+    decay of the running mean of weights that is kept.
     """
 
     channels: tuple[int, ...] = (16, 32, 64, 128)
@@ -49,7 +49,6 @@ class Plan:
     mixed: float = 0.3
     geometry: float = 0.5
     average: float = 0.997
-    taught: float = 0.0
     sizes: tuple[int, ...] = (32, 40, 48)
 
 
@@ -81,14 +80,13 @@ def fit(
     seed: int,
     *,
     start: FaceNet | None = None,
-    teachers: Sequence[FaceNet] = (),
     progress: Callable[[int, float], None] | None = None,
 ) -> FaceNet:
     """The running mean of the weights after the last epoch: nothing is chosen on the way. It begins at the weights of
     ``start``, where that is given.
 
-    AdamW, warm-up over 300 steps, then a cosine; products are bfloat16. Teachers see the same spoilt pictures as the
-    net. In the last 7 % of the epochs nothing is covered or blended and pictures are spoilt half as much.
+    AdamW, warm-up over 300 steps, then a cosine; products are bfloat16. In the last 7 % of the epochs nothing
+    is covered or blended and pictures are spoilt half as much.
     """
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -125,7 +123,6 @@ def fit(
             x = x.to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 z, told = net.both(x)
-                y = _taught(y, teachers, x, plan.taught)
             loss = -(y * F.log_softmax(z.float(), 1)).sum(1).mean()
             here = torch.where(spoilt.mirrored[:, None], shapes[rows][:, _FELLOWS], shapes[rows])
             wanted = torch.cat([here, 4 * spoilt.points.flatten(1)], 1)
@@ -148,14 +145,6 @@ def _blended(x: Tensor, y: Tensor, rng: np.random.Generator) -> tuple[Tensor, Te
     share = max(share, 1 - share)
     other = torch.from_numpy(rng.permutation(len(x)))
     return share * x + (1 - share) * x[other], share * y + (1 - share) * y[other], share
-
-
-@torch.no_grad()  # type: ignore[untyped-decorator]
-def _taught(y: Tensor, teachers: Sequence[FaceNet], x: Tensor, share: float) -> Tensor:
-    if not teachers:
-        return y
-    told = torch.stack([torch.softmax(t(x).float(), 1) for t in teachers]).mean(0)
-    return (1 - share) * y + share * told
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]

@@ -68,7 +68,7 @@ def _fitted(made: Made) -> dict[str, Any]:
 
 def _ravdess(made: Made) -> OutOfFold:
     """The voice's answers to single clips of RAVDESS."""
-    return next(p for name, p in made.parts.items() if "RAVDESS" in name and "baseline" not in name)
+    return made.parts["ravdess"]
 
 
 def _in_ekman8(scores: Array, contempt: float) -> Array:

@@ -152,11 +152,12 @@ def words_vad(
     truth = np.asarray(index.label("vad").values, np.float64) - MIDDLE
     documents = np.asarray(index["document"], str)
     net, grams = _head(learnt, "vad", dev["emobank.state"]), dev["emobank.values"].astype(np.float64)
+    middle = corpus.scale[0][:3] - MIDDLE
     names, of = np.unique(documents, return_inverse=True)
     told = np.zeros(truth.shape)
     for fit, count in halves(len(names), work.seed):
         some, rest = np.isin(of, fit), np.isin(of, count)
-        told[rest] = _mixed(fit_values(truth[some], net[some], grams[some]), net[rest], grams[rest])
+        told[rest] = _mixed(fit_values(truth[some], net[some], grams[some], middle), net[rest], grams[rest])
     part = OutOfFold(
         np.clip(told, -1, 1), truth, documents, DIMENSIONS, "pearson_r",
         "EmoBank dev, mix from the other half of dev's documents", "continuous", "document",
@@ -168,7 +169,7 @@ def words_vad(
     arrays = {
         "weight": learnt["heads.vad.weight"].astype(np.float16),
         "bias": learnt["heads.vad.bias"],
-        "mix": fit_values(truth, net, grams),
+        "mix": fit_values(truth, net, grams, middle),
     }
     return Made(
         "words-vad", {"emobank dev": part}, manifest, cards.WORDS_VAD, [corpus.emobank.index, index],

@@ -80,7 +80,7 @@ def write_text(
     net.load_state_dict({k[4:]: torch.from_numpy(np.array(v)) for k, v in learnt.items() if k.startswith("net.")})
     # As tuned, for what is tuned further.
     state = {k: v.numpy() for k, v in net.state_dict().items()}
-    np.savez(work.folder / "text.npz", vocabulary=np.array(pieces), **state)  # type: ignore[arg-type]
+    np.savez(work.folder / "text.npz", vocabulary=np.array(pieces), **state)
     longest = settings.own + 2
     net.place.weight = nn.Parameter(net.place.weight[:longest].detach().clone())
     near = work.kept("near", lambda: _near(net, WordPiece(pieces), corpus, settings))
