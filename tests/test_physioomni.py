@@ -13,7 +13,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from moodal.core import registry  # noqa: E402
 from moodal.core.errors import InputError, UsageError  # noqa: E402
+from moodal.lab import recipes  # noqa: E402
 from moodal.lab.bench import learner  # noqa: E402
 from moodal.lab.data import Dataset, LeakageError  # noqa: E402
 from moodal.lab.data.dataset import Feature  # noqa: E402
@@ -92,7 +94,7 @@ def test_channel_names_lead_to_one_table() -> None:
     assert row_of("T3", as_named=True) != row_of("T7", as_named=True)
     assert row_of("EEG C4-M1") == row_of("C4")
     assert row_of("EEG C4-A1") == CHANNELS.index("C4-A1")
-    with pytest.raises(InputError, match="Nearest: .*CP3"):
+    with pytest.raises(InputError, match=r"Nearest: .*CP3"):
         row_of("CP33")
     with pytest.raises(InputError, match="are one channel"):
         channel_rows(["T3", "Cz", "T7"])
@@ -101,7 +103,8 @@ def test_channel_names_lead_to_one_table() -> None:
 def test_places_on_the_head_are_symmetric() -> None:
     for left, right in (("F3", "F4"), ("T7", "T8"), ("PO7", "PO8"), ("M1", "M2"), ("FC5", "FC6")):
         (ax, ay), (bx, by) = position(left), position(right)
-        assert ax == pytest.approx(-bx) and ax < 0
+        assert ax == pytest.approx(-bx)
+        assert ax < 0
         assert ay == pytest.approx(by)
     assert position("F3")[1] > position("C3")[1] > position("P3")[1]
     assert position("EMG") is None
@@ -225,7 +228,7 @@ def test_a_codebook_follows_its_vectors_and_revives_the_unused() -> None:
     book = Codebook(16, 4, decay=0.8, revive_after=3)
     for _ in range(40):
         z = centres[torch.randint(8, (256,))] + 0.05 * torch.randn(256, 4)
-        code, index, commit = book(z)
+        _code, index, commit = book(z)
     assert float(commit.detach()) < 0.01
     assert 8 <= perplexity(index, 16) <= 16
     dead = Codebook(16, 4, revive_after=3)
@@ -324,7 +327,8 @@ def test_switches_take_terms_away() -> None:
     assert "align" not in model(align_weight=0.0).loss(signals(), goal)
     assert not [k for k in model(each_weight=0.0).loss(signals(), goal) if k.startswith("own")]
     by_name = model(loss_weight={"eeg": 0.0}).loss(signals(), goal)
-    assert "own.eeg" not in by_name and "own.ecg" in by_name
+    assert "own.eeg" not in by_name
+    assert "own.ecg" in by_name
     assert not any(p.requires_grad for p in model(freeze_encoder=True).encoders.parameters())
     with pytest.raises(UsageError, match="unknown modality"):
         FinetuneSettings(loss_weight={"brain": 1.0})
@@ -446,6 +450,9 @@ def test_flat_saturated_and_broken_channels_are_left_out(small: Dataset) -> None
     ready = prepare(changed(small, "eeg", values=values), ("eeg",))
     there = int(small.features["eeg"].present.sum())
     assert ready.left_out == {"eeg": there + 1}
+    dead = prepare(changed(small, "eeg", values=np.zeros_like(values)), ("eeg", "ecg"))
+    assert not dead.present[:, 0].any()
+    assert dead.present[:, 1].any()
     assert row_of("F4") not in ready.tokens["eeg"].channel[~ready.tokens["eeg"].pad]
 
 
@@ -517,6 +524,15 @@ def test_what_cannot_be_learnt_from_is_said(small: Dataset) -> None:
         fit(renamed_, renamed_, label="state", seed=0)
     with pytest.raises(UsageError, match="Did you mean epochs"):
         PhysioLearner("mine", {"train": {"epoch": 3}})
+
+
+def test_it_is_found_by_name_and_its_recipe_reads() -> None:
+    assert "physioomni" in registry.names("learners")
+    recipe = recipes.load("eegmat-physioomni")
+    for row in recipe.learner:
+        learner(row.use, row.settings, name=row.name, choose="uar")
+    with pytest.raises(UsageError, match="Did you mean physioomni"):
+        learner("physiomni")
 
 
 def test_signals_of_the_wrist_and_chest_run_too() -> None:

@@ -1,8 +1,8 @@
-"""Synthetic bodies: brain, eye, heart and muscle signals that one hidden state drives, each with a nuisance of its own.
+"""Synthetic bodies: brain, eye, heart and muscle signals driven by one hidden state, each with a nuisance of its own.
 
-A state of two values, drawn anew each second around the clip's label, changes the power of alpha (EEG), the interval and
-height of beats (ECG), the rate of saccades (EOG) and the envelope of muscle activity (EMG). In every signal something
-else changes too, that no other signal knows. Each person has a gain and an offset.
+A state of two values, drawn anew each second around the clip's label, changes the power of alpha (EEG), the interval
+and height of beats (ECG), the rate of saccades (EOG) and the envelope of muscle activity (EMG). In every signal
+something else changes too, that no other signal knows. Each person has a gain and an offset.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Codebook", "kmeans", "perplexity"]
+__all__ = ["Centre", "Codebook", "kmeans", "perplexity"]
 
 
 class Codebook(nn.Module):
@@ -34,15 +34,16 @@ class Codebook(nn.Module):
         commitment loss: mean squared distance of ``z``, normalised, to its code."""
         z = functional.normalize(z.float(), dim=-1)
         if self.training and not bool(self.initted) and len(z):
-            self._start(z.detach())
+            with torch.no_grad():
+                self._start(z.detach())
         index = (z.detach() @ self.weight.T).argmax(dim=-1)
         code = self.weight[index].clone()
         if self.training and len(z):
-            self._follow(z.detach(), index)
+            with torch.no_grad():
+                self._follow(z.detach(), index)
         commit = functional.mse_loss(z, code) if len(z) else z.sum()
         return z + (code - z).detach(), index, commit
 
-    @torch.no_grad()
     def _start(self, z: Tensor) -> None:
         centres, counts = kmeans(z, self.codes)
         self.weight.copy_(centres)
@@ -50,7 +51,6 @@ class Codebook(nn.Module):
         self.cluster_size.copy_(counts.clamp_min(1.0))
         self.initted.fill_(True)
 
-    @torch.no_grad()
     def _follow(self, z: Tensor, index: Tensor) -> None:
         hit = torch.bincount(index, minlength=self.codes).to(z.dtype)
         total = torch.zeros_like(self.embed_avg).index_add_(0, index, z)
@@ -66,7 +66,26 @@ class Codebook(nn.Module):
             self.unused[dead] = 0
 
 
-@torch.no_grad()
+class Centre(nn.Module):
+    """Takes away the running mean of what it is given: vectors of an untrained network all point one way, and codes by
+    direction would tell nothing apart. The mean does not change in evaluation mode."""
+
+    def __init__(self, dim: int, decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("initted", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, z: Tensor, valid: Tensor) -> Tensor:
+        """``(B, T, dim)`` less the mean over ``valid (B, T)`` vectors."""
+        if self.training and bool(valid.any()):
+            with torch.no_grad():
+                now = z[valid].float().mean(dim=0)
+                self.mean.copy_(torch.lerp(self.mean, now, 1 - self.decay) if bool(self.initted) else now)
+                self.initted.fill_(True)
+        return z - self.mean
+
+
 def kmeans(z: Tensor, k: int, rounds: int = 10) -> tuple[Tensor, Tensor]:
     """Centres ``(k, dim)`` of unit vectors by cosine, and how many have each for nearest, ``(k,)``.
 

@@ -30,18 +30,21 @@ class TokenGroupNorm(nn.GroupNorm):
     over each token alone, so that what comes later changes nothing before it.
     """
 
-    def forward(self, x: Tensor, valid: Tensor, scope: str = "sample") -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, valid: Tensor, scope: str = "sample") -> Tensor:
         """``valid`` is ``(B, T)`` bool."""
         b, c, t, length = x.shape
-        grouped = x.reshape(b, self.num_groups, c // self.num_groups, t, length)
         if scope == "token":
-            mean = grouped.mean(dim=(2, 4), keepdim=True)
-            spread = grouped.var(dim=(2, 4), unbiased=False, keepdim=True)
-        else:
-            weight = valid[:, None, None, :, None].to(x.dtype)
-            count = (weight.sum(dim=(2, 3, 4), keepdim=True) * length * (c // self.num_groups)).clamp_min(1.0)
-            mean = (grouped * weight).sum(dim=(2, 3, 4), keepdim=True) / count
-            spread = ((grouped - mean).square() * weight).sum(dim=(2, 3, 4), keepdim=True) / count
+            alone = functional.group_norm(
+                x.transpose(1, 2).flatten(0, 1), self.num_groups, self.weight, self.bias, self.eps
+            )
+            return alone.unflatten(0, (b, t)).transpose(1, 2)
+        if bool(valid.all()):
+            return functional.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        grouped = x.reshape(b, self.num_groups, c // self.num_groups, t, length)
+        weight = valid[:, None, None, :, None].to(x.dtype)
+        count = (weight.sum(dim=(2, 3, 4), keepdim=True) * length * (c // self.num_groups)).clamp_min(1.0)
+        mean = (grouped * weight).sum(dim=(2, 3, 4), keepdim=True) / count
+        spread = ((grouped - mean).square() * weight).sum(dim=(2, 3, 4), keepdim=True) / count
         out = ((grouped - mean) * torch.rsqrt(spread + self.eps)).reshape(b, c, t, length)
         return out * self.weight[:, None, None] + self.bias[:, None, None]
 
@@ -152,8 +155,8 @@ class Encoder(nn.Module):
 
         x ─► convolutions ─► (hidden: mask token) ─► + channel + time ─► [CLS; tokens] ─► blocks ─► LayerNorm
 
-    ``scope`` is over what the convolutions normalise (`TokenGroupNorm`); ``causal`` makes every token a function of what
-    is not later than it (and wants ``scope = "token"``).
+    ``scope`` is over what the convolutions normalise (`TokenGroupNorm`); ``causal`` makes every token a function of
+    what is not later than it (and wants ``scope = "token"``).
     """
 
     def __init__(
@@ -176,7 +179,7 @@ class Encoder(nn.Module):
     def forward(
         self, tokens: Tokens, hidden: Tensor | None = None, mask_token: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """``cls (B, d)`` and ``h (B, T, d)``, zero on padding. ``hidden (B, T)`` tokens are replaced by ``mask_token (d,)``.
+        """``cls (B, d)``; ``h (B, T, d)``, zero on padding. ``hidden (B, T)`` tokens become ``mask_token (d,)``.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 ::
 
-    tokens of m ─► encoder m ─► LN, Linear, LN, dropout ─► re-pooled to slots ─► Linear ─► shared block ─► over slots: z_m
+    tokens of m ─► encoder m ─► LN, Linear, LN, dropout ─► pooled to slots ─► Linear ─► shared block ─► over slots: z_m
                                                           z = mean of z_m over those present ─► head: logits
                                                                          each z_m ─► the same head: logits_m
 """
@@ -144,7 +144,8 @@ class PhysioOmni(nn.Module):
             whole = torch.zeros(len(there), self.size.width, device=there.device)
             if bool(rows.any()):
                 tokens = signals[m].take(rows)
-                told = self._vector(m, *self.encoders[m](tokens), tokens.pad)
+                cls, h = self.encoders[m](tokens)
+                told = self._vector(m, cls, h, tokens.pad)
                 whole = whole.to(told.dtype).index_put((rows.nonzero().squeeze(1),), told)
             each.append(whole)
         stacked = torch.stack(each, dim=1)

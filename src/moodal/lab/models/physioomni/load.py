@@ -1,9 +1,9 @@
 """Published weights from a file that the user has: names mapped, shapes checked, partial loads refused.
 
-``PhysioOmni.pt`` holds ``model`` (or is the state dict itself) with ``{EEG,EOG,ECG,EMG}_encoder.…`` in it. It is opened
-with ``weights_only=True``: nothing in it is run. Names of the two norms of a block and the order of the two matrices of
-the gated perceptron were not published in words; the spellings known of the same family are taken, and ``gate`` says which
-matrix is the gate.
+``PhysioOmni.pt`` holds ``model`` (or is the state dict itself) with ``{EEG,EOG,ECG,EMG}_encoder.…`` in it. It is
+opened with ``weights_only=True``: nothing in it is run. Names of the two norms of a block and the order of the two
+matrices of the gated perceptron were not published in words; the spellings known of the same family are taken, and
+``gate`` says which matrix is the gate.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class MsmSettings:
 
 
 def draw(tokens: Tokens, share: float, span: int = 1, generator: torch.Generator | None = None) -> Tensor:
-    """Which tokens are hidden, ``(B, T)`` bool: in each example that share of its tokens (one at least), drawn alike."""
+    """Which tokens are hidden, ``(B, T)`` bool: that share of each example's tokens, one at least, drawn alike."""
     valid = ~tokens.pad
     if span > 1:
         run = tokens.channel * 1024 + tokens.time.div(span, rounding_mode="floor")

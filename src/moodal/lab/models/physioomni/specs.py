@@ -14,11 +14,12 @@ __all__ = ["SIZES", "SPECS", "ModalitySpec", "Size", "size_named", "spec_named"]
 class ModalitySpec:
     """One kind of signal.
 
-    ``rate_hz`` and ``patch`` (samples): one token is ``patch`` samples of one channel. ``merge`` patches share one shared
-    code. ``target``: what the tokenizer reconstructs, ``fft`` amplitudes or the ``wave`` itself. ``unit`` is that of the
-    data, ``(value - centre) / scale`` what the model sees; ``standardise`` scales each example by itself first, where a
-    device's units mean nothing. ``spread`` are the least and largest plausible robust deviation of a channel, in ``unit``
-    (flat or mis-scaled beyond them); ``mask`` the share that pre-training hides. ``published`` is False for our own.
+    ``rate_hz`` and ``patch`` (samples): one token is ``patch`` samples of one channel. ``merge`` patches share one
+    shared code. ``target``: what the tokenizer reconstructs, ``fft`` amplitudes or the ``wave`` itself. ``unit`` is
+    that of the data, ``(value - centre) / scale`` what the model sees; ``standardise`` scales each example by itself
+    first, where a device's units mean nothing. ``spread`` are the least and largest plausible robust deviation of a
+    channel, in ``unit`` (flat or mis-scaled beyond them); ``mask`` the share that pre-training hides. ``published`` is
+    False for our own.
     """
 
     name: str
@@ -66,7 +67,8 @@ SPECS: dict[str, ModalitySpec] = {
 @dataclass(frozen=True, slots=True)
 class Size:
     """``wide`` and ``narrow`` channels of the encoders of EEG and of the others; ``layers`` and ``heads`` of each;
-    ``decoder_layers``; codebooks of ``codes`` by ``code_dim``; fusion over ``slots`` by ``width``."""
+    ``decoder_layers``; codebooks of ``codes`` by ``code_dim``, that average by ``decay`` and revive a code after
+    ``revive_after`` updates without use (short trainings need both to be quick); fusion over ``slots`` by ``width``."""
 
     wide: int
     narrow: int
@@ -79,6 +81,8 @@ class Size:
     slots: int
     width: int
     fusion_heads: int
+    decay: float
+    revive_after: int
 
     def d(self, spec: ModalitySpec) -> int:
         """Channels of a modality's encoder."""
@@ -86,8 +90,8 @@ class Size:
 
 
 SIZES: dict[str, Size] = {
-    "tiny": Size(64, 32, 2, 4, 1, 64, 16, 4, 16, 32, 4),
-    "published": Size(200, 100, 12, 10, 3, 8192, 64, 8, 128, 128, 8),
+    "tiny": Size(64, 32, 2, 4, 1, 64, 16, 4, 16, 32, 4, 0.9, 10),
+    "published": Size(200, 100, 12, 10, 3, 8192, 64, 8, 128, 128, 8, 0.99, 200),
 }
 
 

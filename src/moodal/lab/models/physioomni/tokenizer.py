@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -20,7 +20,7 @@ from torch.nn import functional
 from moodal.core.errors import InputError
 
 from .channels import ROWS
-from .codebook import Codebook
+from .codebook import Centre, Codebook
 from .encoder import PLACES, Block, Encoder, attention_mask, initialise
 from .specs import ModalitySpec, Size, spec_named
 from .tokens import Frames, Signals, Tokens, present_of
@@ -33,16 +33,17 @@ _SOURCES = ("eeg", "ecg", "eog", "emg")
 
 @dataclass(frozen=True, slots=True)
 class TokenizerSettings:
-    """``decay`` of the averages, weights of commitment, orthogonality and cross reconstruction, ``cross`` its source
-    (``none``: no cross reconstruction), ``shared`` and ``private`` switch a half off."""
+    """``decay`` of the averages and ``revive_after`` (0: as the size has them), weights of commitment, orthogonality
+    and cross reconstruction, ``cross`` its source (``none``: no cross reconstruction), ``shared`` and ``private``
+    switch a half off."""
 
-    decay: float = 0.99
+    decay: float = 0.0
     commit: float = 1.0
     orth: Literal["cos2", "hinge"] = "cos2"
     orth_weight: float = 0.1
     cross: str = "eeg"
     cross_weight: float = 1.0
-    revive_after: int = 200
+    revive_after: int = 0
     shared: bool = True
     private: bool = True
 
@@ -177,7 +178,16 @@ class Tokenizer(nn.Module):
         )
         self.merge = nn.ModuleDict({m: _Merge(k, size.merge_heads) for m, sp in self.specs.items() if sp.merge > 1})
         self.books = nn.ModuleDict(
-            {m: Codebook(size.codes, k, decay=s.decay, revive_after=s.revive_after) for m in ("shared", *modalities)}
+            {
+                m: Codebook(
+                    size.codes, k, decay=s.decay or size.decay, revive_after=s.revive_after or size.revive_after
+                )
+                for m in ("shared", *modalities)
+            }
+        )
+        # Each modality's vectors are centred by themselves: its mean is no news, and shared codes need not tell it.
+        self.centre = nn.ModuleDict(
+            {f"{m}_{half}": Centre(k, s.decay or size.decay) for m in modalities for half in ("private", "shared")}
         )
         self.ask = nn.ModuleDict({m: _Ask(k, size.merge_heads) for m in modalities})
         self.decoders = nn.ModuleDict(
@@ -195,10 +205,13 @@ class Tokenizer(nn.Module):
             private, shared = self.split[m](h).chunk(2, dim=-1)
             frames = tokens.frames(self.specs[m])
             merged = self.merge[m](shared, frames, tokens.pad) if m in self.merge else shared
-            before[m] = tokens, frames, private, merged
+            private = self.centre[f"{m}_private"](private, ~tokens.pad)
+            before[m] = tokens, frames, private, self.centre[f"{m}_shared"](merged, frames.there)
         # One look at the shared book with all modalities together: it starts and moves with all of them.
         parts = [merged[frames.there] for _, frames, _, merged in before.values()]
-        code, index, _ = self.books["shared"](torch.cat(parts)) if parts else (None, None, None)
+        if not parts:
+            return {}
+        code, index, _ = self.books["shared"](torch.cat(parts))
         found: dict[str, Coded] = {}
         at = 0
         for (m, (tokens, frames, private, merged)), part in zip(before.items(), parts, strict=True):
@@ -221,7 +234,8 @@ class Tokenizer(nn.Module):
             coded = self.encode(signals)
         self.train(was)
         n = len(present_of(signals, self.modalities))
-        private, shared = {}, {}
+        private: dict[str, Tensor] = {}
+        shared: dict[str, Tensor] = {}
         for m, c in coded.items():
             per_patch = c.shared.gather(1, c.frames.of).masked_fill(c.tokens.pad, -1)
             for told, into in ((c.private, private), (per_patch, shared)):
@@ -239,7 +253,8 @@ class Tokenizer(nn.Module):
         return self.decoders[m](torch.cat([private, common], dim=-1), c.tokens)
 
     def crossed(self, m: str, c: Coded, source: str, other: Coded) -> tuple[Tensor, Tensor]:
-        """The target rebuilt with another modality's shared codes, ``(B, T, patch)``, and ``(B, T)`` bool where that was
+        """The target rebuilt with another modality's shared codes, ``(B, T, patch)``, and ``(B, T)`` bool where that
+        was
         possible: where the other has something of the same time. Both hold the same examples."""
         query = torch.zeros_like(c.q_shared)
         at = c.frames.of.unsqueeze(-1).expand_as(c.q_private)
@@ -314,5 +329,7 @@ def _rows(c: Coded, rows: Tensor) -> Coded:
     t = c.tokens
     frames = Frames(c.frames.of[rows], c.frames.second[rows], c.frames.there[rows])
     tokens = Tokens(t.x[rows], t.channel[rows], t.time[rows], t.pad[rows])
-    return Coded(tokens, frames, *(v[rows] for v in (c.z_private, c.z_shared, c.q_private, c.q_shared, c.private,
-                                                    c.shared)), c.commit)  # fmt: skip
+    return replace(
+        c, tokens=tokens, frames=frames, z_private=c.z_private[rows], z_shared=c.z_shared[rows],
+        q_private=c.q_private[rows], q_shared=c.q_shared[rows], private=c.private[rows], shared=c.shared[rows],
+    )  # fmt: skip

@@ -22,7 +22,7 @@ from moodal.core.errors import InputError, MissingExtra
 
 from .specs import ModalitySpec
 
-__all__ = ["Frames", "Patches", "Signals", "Tokens", "collate", "patches", "present_of", "resampled", "robust_spread",
+__all__ = ["Frames", "Patches", "Signals", "Tokens", "collate", "patches", "present_of", "resampled",
            "take", "usable_channels"]  # fmt: skip
 
 Array = npt.NDArray[Any]
@@ -70,7 +70,8 @@ class Tokens:
         pad = self.pad[rows]
         length = int((~pad).sum(dim=1).max()) if len(pad) else 0
         length = max(1, length)
-        return Tokens(*(t[rows][:, :length] for t in (self.x, self.channel, self.time)), pad[:, :length])
+        x, channel, time = (t[rows][:, :length] for t in (self.x, self.channel, self.time))
+        return Tokens(x, channel, time, pad[:, :length])
 
     def frames(self, spec: ModalitySpec) -> Frames:
         """Runs of ``spec.merge`` patches of one channel."""
@@ -110,13 +111,6 @@ def present_of(signals: Signals, modalities: Sequence[str]) -> Tensor:
 def take(signals: Signals, rows: Tensor) -> dict[str, Tokens]:
     """Those examples of every modality."""
     return {m: t.take(rows) for m, t in signals.items()}
-
-
-def robust_spread(values: Array) -> Array:
-    """Robust standard deviation of each channel, ``(c,)``: 1.4826 times the median absolute deviation."""
-    with np.errstate(invalid="ignore"):
-        centre = np.median(values, axis=0)
-        return np.asarray(1.4826 * np.median(np.abs(values - centre), axis=0))
 
 
 def usable_channels(values: Array, spec: ModalitySpec) -> npt.NDArray[np.bool_]:

@@ -195,7 +195,7 @@ class PhysioFitted:
         """
         ready = prepare(data, self.model.modalities, as_named=self.settings.as_named,
                         force_units=self.settings.force_units)  # fmt: skip
-        there = ready.present.any(axis=1)
+        there = np.asarray(ready.present.any(axis=1))
         n, classes = len(data), self.model.classes
         scores = np.tile(self.prior, (n, 1))
         each = np.full((n, len(self.model.modalities), classes), np.nan)
@@ -207,7 +207,7 @@ class PhysioFitted:
                 each[rows] = self.model.finish(out["logits_each"]).numpy()
             scores[rows] = told / told.sum(1, keepdims=True) if self.model.kind in ("class", "distribution") else told
             z[rows] = out["z"].numpy()
-        return Prediction(scores, ~there, {"each": each, "z": z})
+        return Prediction(scores, np.asarray(~there), {"each": each, "z": z})
 
     def save(self, path: Path) -> None:
         """Write one file of plain arrays; `load` gives the same model back, exactly."""

@@ -20,7 +20,7 @@ __all__ = ["Prepared", "prepare"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Every example's tokens, in memory; ``left_out`` counts channels of examples that are flat, mis-scaled, not numbers."""
+    """Every example's tokens, in memory; ``left_out`` counts channels that are flat, mis-scaled or not numbers."""
 
     tokens: dict[str, Tokens]
     left_out: dict[str, int] = field(default_factory=dict)
@@ -92,10 +92,13 @@ def _checked_unit(feature: Feature, spec: ModalitySpec, where: str) -> None:
         return
     low, high = spec.spread
     with np.errstate(invalid="ignore"):
-        spreads = [np.nanmedian(np.std(feature[i], axis=0, dtype=np.float64)) for i in np.flatnonzero(feature.present)]
+        spreads = [
+            np.nanmedian(np.std(feature[i], axis=0, dtype=np.float64)) for i in np.flatnonzero(feature.present).tolist()
+        ]
     typical = float(np.nanmedian(spreads)) if spreads else np.nan
-    if not low <= typical <= high:
-        told = "flat, or in volts" if typical < low else "in another unit"
+    # What does not move at all is no question of units: such channels are left out.
+    if typical > 1e-9 and not low <= typical <= high:
+        told = "in volts?" if typical < low else "in another unit?"
         raise InputError(
             f"{feature.name} deviates by {typical:.3g} {spec.unit} as a rule: {told}", where=where,
             fix=f"Give {spec.unit} (volts times 1e6), or set force_units = true if it is right.",

@@ -59,9 +59,10 @@ class PhysioSettings:
     """All that a row of a recipe may set.
 
     ``init``: ``pretrain`` (tokenizer and masked modelling on the training part first), ``scratch``, the folder of a
-    pre-training, or a ``.pt`` file of published weights. ``norm`` is what the convolutions normalise over; ``as_named``
-    keeps T3 apart from T7. ``encoder_lr`` is the encoders' share of the learning rate in fine-tuning. ``select`` names the
-    validation figure that chooses the epoch, ``patience`` epochs without a better one end it (0: never).
+    pre-training, or a ``.pt`` file of published weights. ``norm`` is what the convolutions normalise over;
+    ``as_named`` keeps T3 apart from T7. ``encoder_lr`` is the encoders' share of the learning rate in fine-tuning.
+    ``select`` names the validation figure that chooses the epoch, ``patience`` epochs without a better one end it (0:
+    never).
     """
 
     size: Literal["tiny", "published"] = "tiny"

@@ -190,9 +190,10 @@ def run_stage(
 ) -> list[dict[str, float]]:  # fmt: skip
     """Train ``module`` on those rows; one row of mean terms an epoch.
 
-    ``terms`` gives the loss of some rows and what to record; ``scale`` a parameter's share of the learning rate by name;
-    ``after`` is called after each epoch and may end the training by True. The state on disk is written after each epoch
-    and taken up again where its ``key`` is the same (not with ``after``: who chooses among epochs keeps their own).
+    ``terms`` gives the loss of some rows and what to record; ``scale`` a parameter's share of the learning rate by
+    name; ``after`` is called after each epoch and may end the training by True. The state on disk is written after
+    each epoch and taken up again where its ``key`` is the same (not with ``after``: who chooses among epochs keeps
+    their own).
 
     Raises
     ------
