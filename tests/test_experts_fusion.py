@@ -70,7 +70,7 @@ def test_the_width_follows_how_fast_faces_change() -> None:
         z = np.stack([np.log(share), np.log(1 - share)], axis=1) + noise * rng.normal(size=(len(times), 2))
         return times, softmax(z)
 
-    fast, _ = width([film(1.0, 0.3)])
-    slow, losses = width([film(20.0, 1.0)])
+    fast, _ = width([film(3.0, 0.3)])
+    slow, losses = width([film(40.0, 1.5)])
     assert fast < slow
     assert losses[slow] == min(losses.values())

@@ -31,9 +31,9 @@ def paired(pools: Mapping[str, Pool], n: int, classes: int, seed: int = 0) -> tu
     """``n`` made-up examples: log scores by modality, shares of the truth ``(n, C)``, groups ``(n,)``.
 
     Classes that every pool has are drawn as often as they occur in the pools on average: experts tell what is likely
-    among what they have met, and classes drawn alike would teach the fusion to speak against the common ones. People are
-    cut in ten groups in each pool first, and a pair is made within a group, so that weights can be fitted on some people
-    and counted on others.
+    among what they have met, and classes drawn alike would teach the fusion to speak against the common ones. People
+    are cut in ten groups in each pool first, and a pair is made within a group, so that weights can be fitted on some
+    people and counted on others.
     """
     rng = np.random.default_rng(seed)
     common = sorted(set.intersection(*(set(p.truth.tolist()) for p in pools.values())))

@@ -14,8 +14,8 @@ Array = npt.NDArray[Any]
 
 #: Standard deviations that are tried, s.
 WIDTHS_S = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2.0)
-#: What is left out around the frame that is told, s: errors of neighbouring frames are one error, and an expression that
-#: is told anew within a quarter of a second is no other one.
+#: What is left out around the frame that is told, s: errors of neighbouring frames are one error, and an expression
+#: that is told anew within a quarter of a second is no other one.
 LEFT_OUT_S = 0.25
 
 

@@ -87,8 +87,8 @@ BESIDE = (0.15, 0.5, 0.5)
 
 def fit_values(truth: Array, net: Array, grams: Array, middle: Array) -> Floats:
     """``(3, 3)``: what the encoder, the n-grams and 1 count for in each dimension: the two in deviations by `BESIDE`,
-    their sum by least squares about ``middle``, the mean rating in training: a mean of a hundred documents is too unsure
-    for dominance, which hardly varies. ``net`` is 0 there."""
+    their sum by least squares about ``middle``, the mean rating in training: a mean of a hundred documents is too
+    unsure for dominance, which hardly varies. ``net`` is 0 there."""
     rows = []
     for j, beside in enumerate(BESIDE):
         one, other = 1 / net[:, j].std(), beside / grams[:, j].std()
