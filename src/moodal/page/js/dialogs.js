@@ -79,6 +79,7 @@ function openHelp() {
     el("p", {}, el("b", {}, "Hue says who. Strength says how sure. Hatching says missing. Position says what. Ink says now.")),
     el("p", {}, "A label set is the smallest set of labels that the scores allow; the more labels, the less sure. A band is an interval, and its scale is always −1 to +1. Zoomed out, a pixel shows the least sure moment in it. Hatching is never bridged: its reason stands in the list of gaps."),
     DATA.calibrated ? null : el("p", {}, "Scores and bands in this page are not calibrated: nobody has checked on people how often they hold."),
+    DATA.calibrated && !(checked("valence") && checked("arousal")) ? el("p", {}, "A band with a dashed edge is derived from the labels by a written table: nobody has checked how often it holds.") : null,
     el("h3", {}, "Keys"), table(["Key", "Does"], rows.map(([k, what]) => [el("kbd", {}, k), what])),
     DATA.subjects.length ? [el("h3", {}, "Names"), DATA.subjects.map(nameField2)] : null,
     el("p", { class: "sub" }, "Displayed emotion is what face, voice, words and body show. It is not what a person feels."));

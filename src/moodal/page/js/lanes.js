@@ -127,14 +127,14 @@ function paintDimension(ctx, s, view, name) {
     if (ordered()) points.push([list.x0[j], list.x0[j], ...levels], [list.x1[j], list.x1[j], ...levels]);
     else points.push([list.x0[j], list.x1[j], ...levels]);
     }
-    band(ctx, s, points, grade);
+    band(ctx, s, points, grade, checked(name));
   }
   if (s.has[name]) paintGaps(ctx, view, untold(s, name));
 }
 
 const grade3 = (quality) => (quality >= 66 ? 3 : quality >= 33 ? 2 : 1);
 
-function band(ctx, s, points, grade) {
+function band(ctx, s, points, grade, sure) {
   const colour = hue(s.index), middle = (p) => (p[0] + p[1]) / 2;
   const start = points[0][0], end = points[points.length - 1][1];
   const edge = (k) => {
@@ -152,7 +152,7 @@ function band(ctx, s, points, grade) {
   ctx.closePath();
   ctx.fillStyle = withAlpha(colour, 0.2);
   ctx.fill();
-  if (!DATA.calibrated) {
+  if (!sure) {
     ctx.strokeStyle = withAlpha(colour, 0.72);
     ctx.lineWidth = 0.75;
     ctx.setLineDash([3, 3]);

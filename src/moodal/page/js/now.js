@@ -77,14 +77,14 @@ function showNow() {
   say(nowParts.state, stateText(s, i));
   nowParts.state.classList.toggle("gone", !s.told[i]);
   say(nowParts.means, meaning(s, i));
-  for (const name of ["valence", "arousal"]) showInterval(nowParts[name], dimension(s, name, i), s.has[name], s.told[i]);
+  for (const name of ["valence", "arousal"]) showInterval(nowParts[name], dimension(s, name, i), s.has[name], s.told[i], checked(name));
   showShares(restsAt(s, i));
   const w = sayingAt(state.t);
   say(nowParts.quote, w ? `“${w.text}”` : "");
   drawPlane();
 }
 
-function showInterval(part, d, ever, told) {
+function showInterval(part, d, ever, told, sure) {
   part.node.classList.toggle("untold", !d);
   say(part.withheld, d ? "" : ever && !told ? "we cannot tell" : "not told");
   say(part.number, d ? signed(d[0]) : "");
@@ -93,7 +93,7 @@ function showInterval(part, d, ever, told) {
   const at = (x) => `${(x + 1) * 50}%`;
   part.band.style.setProperty("left", at(d[1]));
   part.band.style.setProperty("width", `${(d[2] - d[1]) * 50}%`);
-  part.band.classList.toggle("loose", !DATA.calibrated);
+  part.band.classList.toggle("loose", !sure);
   part.dot.style.setProperty("left", at(d[0]));
 }
 
@@ -186,7 +186,7 @@ function drawPlane() {
 function planeBox(ctx, s, [v, a], x, y, dashed) {
   ctx.strokeStyle = hue(s.index);
   ctx.lineWidth = 1.25;
-  ctx.setLineDash(dashed || !DATA.calibrated ? [4, 3] : []);
+  ctx.setLineDash(dashed || !(checked("valence") && checked("arousal")) ? [4, 3] : []);
   if (!dashed) {
     ctx.fillStyle = withAlpha(hue(s.index), 0.2);
     ctx.fillRect(x(v[1]), y(a[2]), x(v[2]) - x(v[1]), y(a[1]) - y(a[2]));
@@ -240,7 +240,7 @@ function spokenNow() {
   const i = cellAt(s, state.t), parts = [`${spokenMoment(state.t)}. ${nameOf(s.index).replaceAll(NBSP, " ")}: ${stateText(s, i)}.`];
   for (const name of ["valence", "arousal"]) {
     const d = dimension(s, name, i);
-    if (d) parts.push(`${capital(name)} ${spokenSigned(d[0])}, from ${spokenSigned(d[1])} to ${spokenSigned(d[2])}${DATA.calibrated ? "" : ", not calibrated"}.`);
+    if (d) parts.push(`${capital(name)} ${spokenSigned(d[0])}, from ${spokenSigned(d[1])} to ${spokenSigned(d[2])}${checked(name) ? "" : ", not calibrated"}.`);
   }
   const rests = restsAt(s, i).map(([name]) => name), gap = gapAt(s.gaps.all, state.t);
   if (rests.length) parts.push(`Rests on ${listed(rests)}.`);

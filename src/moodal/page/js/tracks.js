@@ -26,7 +26,7 @@ function rowsOf(s) {
     const told = s.has[name];
     rows.push({
       kind: "dimension", dimension: name, s, height: told ? HEIGHTS.dimension : 28, title: capital(name),
-      sub: told ? uncalibrated(`90${NBSP}% band`, "band, not calibrated") : "not told", axis: told ? [high, low] : [],
+      sub: told ? (checked(name) ? `90${NBSP}% band` : "band, not calibrated") : "not told", axis: told ? [high, low] : [],
       paint: (ctx, view) => (told ? paintDimension(ctx, s, view, name) : hatch(ctx, 0, view.width, 0, view.height, NOT_TOLD()[name]) || null),
       gaps: told ? untold(s, name) : [], quiet: true,
     });

@@ -99,6 +99,9 @@ function listed(parts, last = "and") {
   return parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} ${last} ${parts[parts.length - 1]}`;
 }
 
+/** Whether the interval of a dimension was checked on people; what a table derives from classes was not. */
+const checked = (name) => DATA.calibrated && DATA.basis[name] === "measured";
+
 /** A share or score (0 to 100): per cent where calibrated, otherwise a plain number. */
 function shareText(hundredths) {
   if (!DATA.calibrated) return hundredths < 1 ? "< 0.01" : (hundredths / 100).toFixed(2);
