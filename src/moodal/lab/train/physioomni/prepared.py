@@ -81,7 +81,11 @@ def _examples(
             continue
         good = usable_channels(window, spec) if check else np.isfinite(window).all(axis=0)
         lost += int((~good).sum())
-        values = resampled(np.asarray(window[:, good], np.float64), rate_hz, spec)
+        values = np.asarray(window[:, good], np.float64)
+        if spec.spread is not None and good.any():
+            # An electrode's offset tells nothing, and would be most of a spectrum: published signals start at 0.1 Hz.
+            values = values - values.mean(axis=0)
+        values = resampled(values, rate_hz, spec)
         out.append(patches(values, rows[good], spec))
     return out, lost
 
