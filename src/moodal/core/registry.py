@@ -2,7 +2,7 @@
 
 A test holds the tables against the files. Other packages add parts through entry points in the
 groups ``moodal.readers``, ``moodal.extractors``, ``moodal.writers``, ``moodal.bundles``, ``moodal.sets``,
-``moodal.models`` (name → module path).
+``moodal.models``, ``moodal.learners`` (name → module path).
 """
 
 from __future__ import annotations
