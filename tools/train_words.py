@@ -24,13 +24,13 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).parent))
 
 import words_report as report
-from words_fit import Floats, logistic, quantised, ridge
 
 from moodal.core.bundle import Bundle
 from moodal.core.scheme import mapping, scheme
-from moodal.dsp.text import is_word, keys, tokens
-from moodal.dsp.text_language import english_evidence, language_features
+from moodal.dsp.text_language import english_evidence
 from moodal.dsp.text_sparse import SparseRows, Vocabulary, text_keys, tfidf
+from moodal.lab.experts.words.linear import Floats, logistic, quantised, ridge
+from moodal.lab.experts.words.ngrams import language_odds
 
 LABELS = scheme("goemotions28").classes
 CLASSES = scheme("ekman8").classes
@@ -126,36 +126,6 @@ def vocabulary(texts: Iterable[str]) -> Vocabulary:
     return Vocabulary(kept, idf.astype(np.float32))
 
 
-def language_table(english: Sequence[str], foreign: Sequence[tuple[str, str]]) -> tuple[Vocabulary, float]:
-    """Log-odds of words and letter triples, English against an even mixture of the others and of anything.
-
-    "Anything" (each triple alike) stands for the languages not met here: what English hardly ever
-    does counts against it even where nobody else was seen doing it.
-    """
-    named = sorted({language for language, _ in foreign})
-    counts: dict[str, Counter[int]] = {name: Counter() for name in ("en", *named)}
-    for language, text in [*(("en", t) for t in english), *foreign]:
-        for word in tokens(text):
-            if is_word(word):
-                counts[language].update(keys(language_features(word)).tolist())
-    together: Counter[int] = Counter()
-    for table in counts.values():
-        together.update(table)
-    kept = np.array(sorted(k for k, count in together.items() if count >= RARE_LANGUAGE), np.uint32)
-    totals = {name: sum(table.values()) for name, table in counts.items()}
-    anything = 1.0 / len(kept)
-
-    def share(name: str, key: int) -> float:
-        return (counts[name][key] + 0.5) / (totals[name] + 0.5 * len(kept))
-
-    odds = []
-    for key in kept.tolist():
-        others = sum(share(name, key) for name in named) / max(len(named), 1)
-        odds.append(np.log(share("en", key)) - np.log(0.7 * others + 0.3 * anything))
-    unknown = np.log(0.5 / (totals["en"] + 0.5 * len(kept))) - np.log(0.3 * anything)
-    return Vocabulary(kept, np.clip(np.array(odds), -4, 4).astype(np.float32)), float(max(unknown, -4.0))
-
-
 def _features(texts: Iterable[str], known: Vocabulary) -> SparseRows:
     return SparseRows.stack((tfidf(text_keys(t), known, BLOCK_WEIGHTS) for t in texts), len(known.keys))
 
@@ -201,7 +171,7 @@ def train(
     half_width, coverage = _half_widths(np.abs(held_out - corpus.affect), corpus.documents, seed)
     say(f"half widths {half_width}, coverage on other documents {coverage}")
 
-    language, unknown = language_table([*corpus.english[::2], *corpus.texts[::2]], corpus.foreign[::2])
+    language, unknown = language_odds([*corpus.english[::2], *corpus.texts[::2]], corpus.foreign[::2])
     step = 4.0 / 127
     odds = np.round(language.idf / step).astype(np.int8)
     held_english = [*corpus.english[1::2], *corpus.texts[1::2]]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from words_fit import Floats
 
 from moodal.core.scheme import mapping, scheme
+from moodal.lab.experts.words.linear import Floats
 
 DRAWS = 1000
 LABELS = scheme("goemotions28").classes

@@ -20,7 +20,7 @@ from moodal.lab.experts.work import Work
 
 from .linear import logistic, quantised, ridge
 
-__all__ = ["BLOCK_WEIGHTS", "ngrams"]
+__all__ = ["BLOCK_WEIGHTS", "language_odds", "ngrams"]
 
 Array = npt.NDArray[Any]
 
@@ -102,7 +102,7 @@ def _features(texts: Iterable[str], known: Vocabulary) -> SparseRows:
 
 def _language(english: Sequence[Sequence[str]], foreign: Sequence[tuple[str, str]]) -> Mapping[str, Array]:
     """Half of the texts give the table, the other half the floor."""
-    table, unknown = _odds([t for told in english for t in told[::2]], foreign[::2])
+    table, unknown = language_odds([t for told in english for t in told[::2]], foreign[::2])
     stored = np.round(table.idf / STEP).astype(np.int8)
     unknown = round(unknown, 4)
     odds = stored * np.float32(STEP)
@@ -111,7 +111,7 @@ def _language(english: Sequence[Sequence[str]], foreign: Sequence[tuple[str, str
     return {"language_keys": table.keys, "language_odds": stored, "language": np.array([unknown, floor])}
 
 
-def _odds(english: Sequence[str], foreign: Sequence[tuple[str, str]]) -> tuple[Vocabulary, float]:
+def language_odds(english: Sequence[str], foreign: Sequence[tuple[str, str]]) -> tuple[Vocabulary, float]:
     """Log-odds of words and letter triples, English against an even mixture of the others and of anything.
 
     "Anything" (each triple alike) stands for the languages not met here: what English hardly ever
