@@ -58,6 +58,8 @@ WIDTH = COVARIANCES + len(HEART) + 1
 MODES = ("causal", "baseline", "neutral")
 #: Least electrodes that the others may be estimated from, and least windows that a person's own mean is taken of.
 _LEAST_CHANNELS, _LEAST_OWN = 4, 4
+#: Windows that are read at a time.
+_BLOCK = 30
 #: Share of the positions below which a head is asked that was trained with positions estimated.
 FEW = 0.85
 
@@ -271,12 +273,15 @@ def open_runner(bundle: Bundle) -> WorkloadRunner:
 def track(recording: Recording, runner: WorkloadRunner, span: Span, baseline: Span | None = None) -> TrackSet | None:
     """`WORKLOAD` of a recording's EEG and ECG on windows of 10 s; None without either. ``baseline`` is a neutral
     stretch: what comes is compared with it."""
-    signals = signals_of(recording, span.start, span.end)
-    if signals.eeg is None and signals.ecg is None:
+    if recording.stream("eeg") is None and recording.stream("ecg") is None:
         return None
     least = float(((runner.bundle.manifest["calibration"] or {}).get("label_sets") or {}).get("least", 0.0))
     starts = np.arange(span.start, span.end - WINDOW_S + 1e-6, WINDOW_S)
-    found = [signals.row(float(a), float(a) + WINDOW_S) for a in starts]
+    found: list[FloatArray | str] = []
+    for first in range(0, len(starts), _BLOCK):  # hours of many electrodes would not fit in memory
+        some = starts[first : first + _BLOCK]
+        signals = signals_of(recording, float(some[0]), float(some[-1]) + WINDOW_S)
+        found += [signals.row(float(a), float(a) + WINDOW_S) for a in some]
     neutral = [
         np.atleast_2d(r) for a, r in zip(starts, found, strict=True)
         if baseline is not None and not isinstance(r, str) and baseline.start <= a and a + WINDOW_S <= baseline.end
