@@ -19,7 +19,7 @@ from moodal.core.bundle import Bundle
 from moodal.core.clock import Span
 from moodal.core.content import HASH_LENGTH, of_text
 from moodal.core.errors import InputError, ModelError, spelt
-from moodal.core.expert import Chosen, Expert
+from moodal.core.expert import Chosen, Expert, modality_of
 from moodal.core.mood import SCHEMA, Mood
 from moodal.core.recording import Recording
 from moodal.core.register import status
@@ -227,7 +227,7 @@ def _told_by(chosen: Chosen, schemes: Sequence[str]) -> dict[str, Any]:
 
 def _running(chosen: Chosen, only: Sequence[str]) -> tuple[Bundle, ...]:
     """The fusion, and of the experts those whose modality is looked at."""
-    experts = {role: name for role, name in chosen.experts.items() if registry.find_bundle(name).modality in only}
+    experts = {role: name for role, name in chosen.experts.items() if modality_of(registry.find_bundle(name)) in only}
     return Chosen(experts, chosen.fusion).bundles
 
 

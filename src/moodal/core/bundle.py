@@ -72,11 +72,6 @@ class Bundle:
         """Its name, as options and summaries spell it."""
         return str(self.manifest["name"])
 
-    @property
-    def modality(self) -> str:
-        """Which modality an expert tells of (`face`, `voice`, ...), as its manifest says; empty for others."""
-        return str(self.manifest.get("modality", ""))
-
     @cached_property
     def card(self) -> str:
         """What it was made from, how well it does, and what it is not for (Markdown)."""

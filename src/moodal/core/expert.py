@@ -13,7 +13,8 @@ from .bundle import Bundle
 from .errors import ModelError
 
 __all__ = [
-    "HALF_WIDTH", "ROLES", "Chosen", "Expert", "choose", "encoder_of", "expert_of", "find_expert", "sha256_of",
+    "HALF_WIDTH", "ROLES", "Chosen", "Expert", "choose", "encoder_of", "expert_of", "find_expert",
+    "modality_of", "sha256_of",
 ]  # fmt: skip
 
 #: Half-widths of valence and arousal that are mapped from classes, where a manifest names none: those of words in
@@ -30,7 +31,7 @@ _FUSIONS = ("late-all", "late-v0")
 @dataclass(frozen=True)
 class Chosen:
     """What tells the emotion: ``experts`` by role (what is not among them is told by written rules, or not at all), and
-    the name of the bundle that fuses."""
+    the bundle that fuses, by its name or path."""
 
     experts: Mapping[str, str]
     fusion: str
@@ -57,21 +58,19 @@ def choose(model: str | None = None, *, commercial: bool = False) -> Chosen:
     def allowed(name: str) -> bool:
         return name in known and (not commercial or known[name].manifest["commercial"] is True)
 
-    def uses(fusion: str) -> list[str]:
-        return [str(u) for u in known[fusion].manifest.get("uses", ())]
-
     if model is not None:
-        fusion = registry.find_bundle(model, "--model").name
-        missing = [u for u in known[fusion].manifest.get("needs", ()) if u not in known] if fusion in known else []
+        bundle = registry.find_bundle(model, "--model")
+        missing = [u for u in bundle.manifest.get("needs", ()) if u not in known]
         if missing:
             raise ModelError(
-                f"needs {', '.join(missing)}, which is not installed", where=fusion, fix="See: moodal models list"
+                f"needs {', '.join(missing)}, which is not installed", where=bundle.name, fix="See: moodal models list"
             )
     else:
         able = [f for f in _FUSIONS if allowed(f) and all(map(allowed, known[f].manifest.get("needs", ())))]
-        fusion = able[0] if able else _FUSIONS[-1]
-    mine = {role: role for role in ROLES if fusion in known and role in uses(fusion) and allowed(role)}
-    return Chosen(mine, fusion)
+        bundle = known[able[0] if able else _FUSIONS[-1]]
+    uses = [str(u) for u in bundle.manifest.get("uses", ())]
+    name = bundle.name if known.get(bundle.name) == bundle else str(bundle.path)
+    return Chosen({role: role for role in ROLES if role in uses and allowed(role)}, name)
 
 
 @dataclass(frozen=True)
@@ -158,11 +157,16 @@ def expert_of(bundle: Bundle, where: str = "") -> Expert:
     return Expert(bundle, taker.name, taker.modality, encoders)
 
 
+def modality_of(bundle: Bundle) -> str:
+    """Which modality a trained expert tells of: the room that its runner lives in; empty for other bundles."""
+    path = registry.module_of("experts", str(bundle.manifest.get("runner", ""))).split(".")
+    return path[2] if len(path) > 2 else ""
+
+
 def _with_runner(bundle: Bundle, where: str) -> Expert:
     """A trained expert: its extractor is the one of the room that its runner lives in."""
     name = bundle.name if bundle.name in ROLES else str(bundle.manifest.get("role", ""))
-    runner = str(bundle.manifest["runner"])
-    modality = registry.module_of("experts", runner).split(".")[2] if runner in registry.names("experts") else ""
+    modality = modality_of(bundle)
     if name not in ROLES or not modality:
         raise ModelError(f"{bundle.name} plays no part in analyze", where=where, fix=f"Known: {', '.join(ROLES)}.")
     if modality not in ("face", "voice", "words") or name == "words-vad":

@@ -15,7 +15,6 @@ import numpy as np
 from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.clock import FloatArray
-from moodal.core.errors import ModelError
 from moodal.core.scheme import CIRCUMPLEX, scheme
 
 from .grid import Cells
@@ -51,15 +50,14 @@ class Fused:
 
 
 def open_fusion(name: str = DEFAULT) -> Late:
-    """The installed fusion of that name.
+    """The installed fusion of that name, or the one at a path.
 
     Raises
     ------
-    ModelError : it is not installed.
+    UsageError : there is none.
+    ModelError : it cannot be read.
     """
-    if name not in registry.bundles():
-        raise ModelError(f"the fusion {name} is not installed", fix="See: moodal models list")
-    bundle = registry.bundles()[name]
+    bundle = registry.find_bundle(name, "fusion")
     if "subsets" not in bundle.manifest:
         return Late(bundle)
     from .learnt import LearntLate

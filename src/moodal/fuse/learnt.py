@@ -103,7 +103,10 @@ class LearntLate(Late):
             cells = evidence[modality]
             fields = FIELDS[modality]
             value = cells.values[:, fields.index(name)]
-            half = cells.values[:, fields.index(f"{name}_half_width")]
+            floor = float(self.bundle.manifest["half_width"][name][modality])
+            half = np.maximum(cells.values[:, fields.index(f"{name}_half_width")], floor)
+            # Words that are hardly heard say less; more evidence never widens what less of it told.
+            half = half / np.sqrt(np.clip(cells.quality, 1e-3, 1.0))
             others = [self._usable(name, m, c) for m, c in evidence.items() if m != modality]
             alone = cells.covered & np.isfinite(value) & ~np.any([np.zeros(len(value), bool), *others], axis=0)
             own = np.clip(np.stack([value, value - half, value + half], axis=1), -1.0, 1.0)
