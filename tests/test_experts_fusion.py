@@ -10,7 +10,7 @@ pytest.importorskip("scipy")
 from moodal.dsp.calibration import softmax
 from moodal.lab.experts.fusion.loglinear import apply, fit, out_of_fold
 from moodal.lab.experts.fusion.pairs import Pool, paired
-from moodal.lab.experts.fusion.smoothing import width
+from moodal.lab.experts.fusion.smoothing import LEFT_OUT_S, width
 
 
 def experts(n: int, shared: float, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -70,7 +70,8 @@ def test_the_width_follows_how_fast_faces_change() -> None:
         z = np.stack([np.log(share), np.log(1 - share)], axis=1) + noise * rng.normal(size=(len(times), 2))
         return times, softmax(z)
 
-    fast, _ = width([film(3.0, 0.3)])
-    slow, losses = width([film(40.0, 1.5)])
-    assert fast < slow
-    assert losses[slow] == min(losses.values())
+    fast, losses = width([film(1.5, 0.1)])
+    assert losses[0.05] < losses[2.0]
+    noisy, wide = width([film(40.0, 1.5), film(30.0, 1.5), film(50.0, 1.5)])
+    assert wide[0.4] < wide[0.05]
+    assert fast < noisy <= LEFT_OUT_S

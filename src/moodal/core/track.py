@@ -87,9 +87,9 @@ class Field:
 class TrackSpec:
     """What a track says: fields, rate, look-ahead and the source of its definition.
 
-    ``rate_hz`` is ``None`` where samples follow the picture's frames or events (words). A sample is
-    final ``look_ahead_s`` seconds after its own time. ``ends``: a row is a stretch and has an end; ``texts``: it
-    has words. Both are columns even where nothing was found.
+    ``rate_hz`` is ``None`` where samples follow the picture's frames or events (words). A sample is final
+    ``look_ahead_s`` seconds after its own time, or ``with_expert_s`` where a trained expert tells it. ``ends``: a row
+    is a stretch and has an end; ``texts``: it has words. Both are columns even where nothing was found.
     """
 
     name: str
@@ -101,6 +101,7 @@ class TrackSpec:
     keep: bool = True  #: stored in NAME.mood/ without being asked for
     ends: bool = False
     texts: bool = False
+    with_expert_s: float = 0.0
 
     @property
     def modality(self) -> str:

@@ -65,7 +65,8 @@ class Live:
         expert: Expert | None = None,
         fusion: str = DEFAULT,
     ) -> None:
-        self._fusion = fusion
+        self.fusion = fusion
+        self._experts = dict(options.get("experts") or {})
         self.streams, self.modalities, self.scheme = tuple(streams), tuple(modalities), scheme
         self._expert = expert
         self.warnings: list[str] = []
@@ -92,10 +93,13 @@ class Live:
         """How long after its own end a point can be final at the earliest, s."""
         return max((self._look_ahead(s) for rows in self._passes.values() for s, _ in rows), default=0.0)
 
-    @staticmethod
-    def _look_ahead(spec: ExtractorSpec) -> float:
+    def _look_ahead(self, spec: ExtractorSpec) -> float:
         """Of the tracks that the fusion reads: others may come later."""
-        return max((t.look_ahead_s for t in spec.tracks if t.name in _READ), default=0.0)
+        told = spec.modality in self._experts
+        return max(
+            (max(t.look_ahead_s, t.with_expert_s if told else 0.0) for t in spec.tracks if t.name in _READ),
+            default=0.0,
+        )
 
     def push(self, chunk: Chunk) -> list[Point]:
         """Take the next chunk of any announced stream; give the points that became final.
@@ -176,7 +180,7 @@ class Live:
             schemes=(self.scheme,),
             modalities=self.modalities if self._expert is None else (self._expert.modality,),
             withheld=self.withheld,
-            fusion=self._fusion,
+            fusion=self.fusion,
             single=None if self._expert is None else self._expert.fusion(),
         )
         first = max(self._cell - _BACK, 0)
@@ -319,4 +323,6 @@ def stream(
         options |= expert.options
         return Live(streams, only, scheme, options, expert)
     chosen = choose(None if model is None else str(model))
-    return Live(streams, only, scheme, {**options, "experts": dict(chosen.experts)}, fusion=chosen.fusion)
+    # The voice's expert listens to whole turns: nobody waits for that in a conversation, unless it is asked for alone.
+    experts = {role: name for role, name in chosen.experts.items() if role != "voice"}
+    return Live(streams, only, scheme, {**options, "experts": experts}, fusion=chosen.fusion)

@@ -71,7 +71,8 @@ EMOTION = TrackSpec(
     ),
     2.0,
     "written rule over pitch, spectral balance and rate (no level); Juslin & Laukka 2003, Psych. Bulletin 129(5)",
-    look_ahead_s=12.0,
+    look_ahead_s=5.0,
+    with_expert_s=12.0,
     about="each half second: arousal over a window of 1 s around it; classes, where a voice expert is installed, over "
     "the talk of at most 6 s that it is part of, or windows of 4 s of longer talk",
     ends=True,

@@ -237,8 +237,8 @@ program's measures of the same faces. {made_up}
 
 **End-to-end coverage on films is not proven**: no set with films of unseen people was at hand. Label sets take the most
 cautious of the subsets' thresholds. Valence and arousal of a face or a voice are mapped and claim no coverage; body
-signals move arousal by a written rule. How long a face is averaged over was found on films: the width that tells a
-left-out frame best from those around it.
+signals move arousal by a written rule. How long a face is averaged over was found on films: the widest that tells a
+left-out frame as well as any from those around it.
 """
 
 _MADE_UP = (

@@ -20,23 +20,30 @@ LEFT_OUT_S = 0.25
 
 
 def width(tracks: Sequence[tuple[Array, Array]]) -> tuple[float, dict[float, float]]:
-    """The width (s) of lowest mean cross-entropy, and that of each width; of ``(times (n,), scores (n, C))`` a person.
+    """The width (s), and the mean cross-entropy of each width; of ``(times (n,), scores (n, C))`` a person.
 
-    A Gaussian over the other frames, as the fusion smooths, without those nearer than `LEFT_OUT_S`: a width that is too
-    small has hardly anybody to ask, one that is too large asks other moments. Frames with nobody around are left out
-    for every width alike.
+    A Gaussian over the other frames, as the fusion smooths, without those nearer than `LEFT_OUT_S`, tells each frame.
+    Of the widths that are within one standard error of the best, persons counting alike, the largest is taken (Breiman et
+    al. 1984, section 3.4.3: the plainest that is as good), but none above `LEFT_OUT_S`: it would see further than
+    what was left out.
     """
-    losses = dict.fromkeys(WIDTHS_S, 0.0)
-    total = 0
-    for times, scores in tracks:
-        apart = np.abs(times[:, None] - times[None, :])
-        usable = (apart >= LEFT_OUT_S) & (apart <= 3 * WIDTHS_S[-1])
-        near = ((apart >= LEFT_OUT_S) & (apart <= 2 * LEFT_OUT_S)).any(axis=1)
-        total += int(near.sum())
-        for w in WIDTHS_S:
-            weight = np.where(usable, np.exp(-0.5 * (apart / w) ** 2), 0.0)
-            mean = weight @ scores / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
-            told = -(scores * np.log(np.maximum(mean, 1e-6))).sum(axis=1)
-            losses[w] += float(told[near].sum())
-    losses = {w: v / max(total, 1) for w, v in losses.items()}
-    return min(losses, key=lambda w: losses[w]), losses
+    losses = np.array([_losses(times, scores) for times, scores in tracks])
+    mean = losses.mean(axis=0)
+    best = int(np.argmin(mean))
+    error = losses[:, best].std(ddof=1) / np.sqrt(len(losses)) if len(losses) > 1 else 0.0
+    allowed = [w for w in WIDTHS_S if w <= LEFT_OUT_S]
+    good = [w for w, m in zip(allowed, mean, strict=False) if m <= mean[best] + error]
+    return max(good, default=allowed[-1]), dict(zip(WIDTHS_S, mean.tolist(), strict=True))
+
+
+def _losses(times: Array, scores: Array) -> list[float]:
+    """Mean cross-entropy of one person's frames, by width; frames with nobody around are left out for all alike."""
+    apart = np.abs(times[:, None] - times[None, :])
+    usable = (apart >= LEFT_OUT_S) & (apart <= 3 * WIDTHS_S[-1])
+    near = ((apart >= LEFT_OUT_S) & (apart <= 2 * LEFT_OUT_S)).any(axis=1)
+    told = []
+    for w in WIDTHS_S:
+        weight = np.where(usable, np.exp(-0.5 * (apart / w) ** 2), 0.0)
+        mean = weight @ scores / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
+        told.append(float(-(scores * np.log(np.maximum(mean, 1e-6))).sum(axis=1)[near].mean()) if near.any() else 0.0)
+    return told
