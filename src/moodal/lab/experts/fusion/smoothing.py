@@ -23,8 +23,8 @@ def width(tracks: Sequence[tuple[Array, Array]]) -> tuple[float, dict[float, flo
     """The width (s), and the mean cross-entropy of each width; of ``(times (n,), scores (n, C))`` a person.
 
     A Gaussian over the other frames, as the fusion smooths, without those nearer than `LEFT_OUT_S`, tells each frame.
-    Of the widths that are within one standard error of the best, persons counting alike, the largest is taken (Breiman et
-    al. 1984, section 3.4.3: the plainest that is as good), but none above `LEFT_OUT_S`: it would see further than
+    Of the widths that are within one standard error of the best, persons counting alike, the largest is taken (Breiman
+    et al. 1984, section 3.4.3: the plainest that is as good), but none above `LEFT_OUT_S`: it would see further than
     what was left out.
     """
     losses = np.array([_losses(times, scores) for times, scores in tracks])
