@@ -115,7 +115,7 @@ def _row(who: str, name: str, row: dict[str, Any]) -> str:
 
 
 def _goal(row: dict[str, Any]) -> str:
-    return f"{row['reach']:.2f}{' ✓' if row.get('value', row.get('pearson_r')) >= row['reach'] else ' ✗'}" if (
+    return f"{row['reach']:g}{' ✓' if row.get('value', row.get('pearson_r')) >= row['reach'] else ' ✗'}" if (
         "reach" in row
     ) else "–"  # fmt: skip
 

@@ -110,11 +110,14 @@ def parts_of(
 
 
 def unseen(parts: Mapping[str, OutOfFold]) -> dict[str, tuple[tuple[str, ...], OutOfFold]]:
-    """Each corpus as one that nobody has seen: answers of a model of the other two, calibrated on people of those."""
+    """Each corpus as one that nobody has seen: answers of a model of the other two, calibrated on people of those; by
+    each person's own clips, and by the whole set's, without labels."""
     found = {}
     for target in SETS:
         others = tuple(s for s in SETS if s != target)
-        found[f"{target}, unseen corpus"] = (others, parts[f"{' + '.join(others)} to {target}, by set"])
+        for norm, known in (("person", tuple(f"{s}, baseline mode" for s in others)), ("set", others)):
+            told = parts[f"{' + '.join(others)} to {target}, by {norm}"]
+            found[f"{target}, unseen corpus, by {norm}"] = (known, told)
     return found
 
 
