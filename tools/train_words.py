@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,18 +28,15 @@ import words_report as report
 from moodal.core.bundle import Bundle
 from moodal.core.scheme import mapping, scheme
 from moodal.dsp.text_language import english_evidence
-from moodal.dsp.text_sparse import SparseRows, Vocabulary, text_keys, tfidf
+from moodal.dsp.text_sparse import SparseRows
 from moodal.lab.experts.words.linear import Floats, logistic, quantised, ridge
-from moodal.lab.experts.words.ngrams import language_odds
+from moodal.lab.experts.words.ngrams import BLOCK_WEIGHTS, features, language_odds, vocabulary
 
 LABELS = scheme("goemotions28").classes
 CLASSES = scheme("ekman8").classes
 DIMENSIONS = ("valence", "arousal", "dominance")
 
 SEED = 12
-#: Texts that a word or pair of words, and a character n-gram, must occur in.
-RARE_WORD, RARE_CHARACTERS = 3, 5
-BLOCK_WEIGHTS = (1.0, 0.7)
 #: Inverse strength of the penalty for labels; penalty for affect; size of the label scores beside the n-grams there.
 STRENGTH, ALPHA, LABEL_SIZE = 3.0, 3.0, 0.3
 #: How far a class's rarity among the training texts is undone: 0 not at all, 1 wholly.
@@ -108,28 +105,6 @@ def read(folder: Path) -> Corpus:
     )
 
 
-def vocabulary(texts: Iterable[str]) -> Vocabulary:
-    """Keys that occur in enough texts, with their smoothed inverse document frequency."""
-    found: Counter[int] = Counter()
-    wanted: dict[int, int] = {}
-    n = 0
-    for text in texts:
-        n += 1
-        for block, rare in zip(text_keys(text), (RARE_WORD, RARE_CHARACTERS), strict=True):
-            here = np.unique(block).tolist()
-            found.update(here)
-            wanted.update(dict.fromkeys(here, rare))
-    kept = np.array(sorted(k for k, count in found.items() if count >= wanted[k]), np.uint32)
-    counts = np.array([found[k] for k in kept.tolist()], float)
-    # Stored in half precision, so that training sees the numbers that will be used.
-    idf = (np.log((1 + n) / (1 + counts)) + 1).astype(np.float16)
-    return Vocabulary(kept, idf.astype(np.float32))
-
-
-def _features(texts: Iterable[str], known: Vocabulary) -> SparseRows:
-    return SparseRows.stack((tfidf(text_keys(t), known, BLOCK_WEIGHTS) for t in texts), len(known.keys))
-
-
 def _product(rows: SparseRows, weights: npt.NDArray[Any], scale: Floats, offset: Floats) -> Floats:
     return np.stack([rows.times(weights[:, k].astype(float)) for k in range(weights.shape[1])], axis=1) * scale + offset
 
@@ -153,7 +128,7 @@ def train(
 ) -> tuple[dict[str, Any], str, dict[str, npt.NDArray[Any]]]:
     """The bundle's manifest, card and arrays."""
     known = vocabulary([*corpus.texts, *corpus.affect_texts])
-    rows = _features(corpus.texts, known)
+    rows = features(corpus.texts, known)
     say(f"{len(known.keys)} features, {len(rows.values)} values in {len(rows)} texts")
     fitted = []
     for k, label in enumerate(LABELS):
@@ -163,7 +138,7 @@ def train(
     offset = np.array([b for _, b in fitted], np.float32)
 
     lift = _lift(corpus.labels)
-    affect_rows = _features(corpus.affect_texts, known)
+    affect_rows = features(corpus.affect_texts, known)
     label_logits = _product(affect_rows, weights, scale, offset)
     sparse, dense, middle = _fit_affect(affect_rows, label_logits, corpus.affect)
     affect_weights, affect_scale = quantised(sparse)
@@ -199,11 +174,11 @@ def train(
         "language_keys": language.keys,
         "language_odds": odds,
     }
-    dev_rows = _features(corpus.dev_texts, known)
+    dev_rows = features(corpus.dev_texts, known)
     dev = 1 / (1 + np.exp(-_product(dev_rows, weights, scale, offset)))
     thresholds, scores = report.labels(dev, corpus.dev_labels, corpus.labels, lift, seed)
     arrays["thresholds"] = thresholds
-    dev_affect_rows = _features(corpus.affect_dev_texts, known)
+    dev_affect_rows = features(corpus.affect_dev_texts, known)
     dev_affect = _product(dev_affect_rows, affect_weights, affect_scale, middle)
     dev_affect += _product(dev_affect_rows, weights, scale, offset) @ dense
     scores |= report.affect(dev_affect, corpus.affect_dev, held_out, corpus.affect, half_width, coverage, seed)

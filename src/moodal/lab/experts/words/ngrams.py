@@ -20,7 +20,7 @@ from moodal.lab.experts.work import Work
 
 from .linear import logistic, quantised, ridge
 
-__all__ = ["BLOCK_WEIGHTS", "language_odds", "ngrams"]
+__all__ = ["BLOCK_WEIGHTS", "features", "language_odds", "ngrams", "vocabulary"]
 
 Array = npt.NDArray[Any]
 
@@ -41,8 +41,8 @@ def ngrams(work: Work, progress: Callable[[float], None] = lambda _: None) -> di
     goemotions = goemotions.take(goemotions.index["split"] == "train")
     emobank = emobank.take(emobank.index["split"] == "train")
     texts, rated = ([str(t) for t in d.index["text"]] for d in (goemotions, emobank))
-    known = _vocabulary([*texts, *rated])
-    rows = _features(texts, known)
+    known = vocabulary([*texts, *rated])
+    rows = features(texts, known)
     labels = np.asarray(goemotions.index.label("emotions").values, np.float64)
     fitted = []
     for k in range(labels.shape[1]):
@@ -50,7 +50,7 @@ def ngrams(work: Work, progress: Callable[[float], None] = lambda _: None) -> di
         progress((k + 1) / (labels.shape[1] + 4))
     weights, scale = quantised(np.stack([w for w, _ in fitted], axis=1))
     offset = np.array([b for _, b in fitted], np.float32)
-    affect_rows = _features(rated, known)
+    affect_rows = features(rated, known)
     logits = np.stack([affect_rows.times(w.astype(float)) for w in weights.T], axis=1) * scale + offset
     target = np.asarray(emobank.index.label("vad").values, np.float64) - 3
     fits = [ridge(affect_rows, LABEL_SIZE * logits, target[:, k], ALPHA) for k in range(target.shape[1])]
@@ -78,7 +78,7 @@ def _foreign(xed: Any) -> list[tuple[str, str]]:
     return [(str(language), str(t)) for language, t in told if language != "en"]
 
 
-def _vocabulary(texts: Iterable[str]) -> Vocabulary:
+def vocabulary(texts: Iterable[str]) -> Vocabulary:
     """Keys that occur in enough texts, with their smoothed inverse document frequency."""
     found: Counter[int] = Counter()
     wanted: dict[int, int] = {}
@@ -96,7 +96,8 @@ def _vocabulary(texts: Iterable[str]) -> Vocabulary:
     return Vocabulary(kept, idf.astype(np.float32))
 
 
-def _features(texts: Iterable[str], known: Vocabulary) -> SparseRows:
+def features(texts: Iterable[str], known: Vocabulary) -> SparseRows:
+    """TF-IDF of each text, in rows of the vocabulary's width."""
     return SparseRows.stack((tfidf(text_keys(t), known, BLOCK_WEIGHTS) for t in texts), len(known.keys))
 
 
