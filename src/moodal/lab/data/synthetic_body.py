@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .dataset import Dataset, Feature
 from .index import Index
 from .labels import Labels
+from .planted import pink
 
 __all__ = ["BODY", "Hidden", "bodies"]
 
@@ -99,21 +100,13 @@ def _held(values: Array, rate: float) -> Array:
     return np.repeat(values, round(rate))
 
 
-def _pink(n: int, rng: np.random.Generator) -> Array:
-    """Noise of power 1/f, deviation 1."""
-    spectrum = np.fft.rfft(rng.normal(size=n))
-    spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1))
-    values = np.fft.irfft(spectrum, n)
-    return np.asarray(values / values.std())
-
-
 def _eeg(state: Array, other: Array, rate: float, rng: np.random.Generator) -> Array:
     n = len(state) * round(rate)
     t = np.arange(n) / rate
     alpha = np.sin(2 * np.pi * 10 * t + rng.uniform(0, 6.28)) * _held(18 - 14 * state, rate)
     beta = np.sin(2 * np.pi * 24 * t + rng.uniform(0, 6.28)) * _held(2 + 10 * other, rate)
     share = np.array([[0.4, 1.0], [0.4, 1.0], [1.0, 0.4], [1.0, 0.4]])  # alpha behind, beta in front
-    noise = np.stack([8 * _pink(n, rng) for _ in share], axis=1)
+    noise = np.stack([8 * pink(n, rng)[:, 0] for _ in share], axis=1)
     return np.asarray(noise + alpha[:, None] * share[:, 0] + beta[:, None] * share[:, 1])
 
 
