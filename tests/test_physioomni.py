@@ -31,7 +31,7 @@ from moodal.lab.models.physioomni.tokenizer import Tokenizer, TokenizerSettings 
 from moodal.lab.models.physioomni.tokens import Tokens, collate, patches, present_of  # noqa: E402
 from moodal.lab.train.physioomni import PhysioFitted, PhysioLearner, PhysioSettings, pretrain  # noqa: E402
 from moodal.lab.train.physioomni.prepared import prepare  # noqa: E402
-from moodal.lab.train.physioomni.stages import Pretrained, check_unseen  # noqa: E402
+from moodal.lab.train.stages import Pretrained, check_unseen  # noqa: E402
 
 TINY, PUBLIC = SIZES["tiny"], SIZES["published"]
 NAMES = {m: names for m, (names, _) in BODY.items()}

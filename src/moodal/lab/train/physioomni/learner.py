@@ -5,29 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from moodal.core.errors import InputError
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.learner import Prediction
-from moodal.lab.models.base import Model
 from moodal.lab.models.physioomni.finetune import PhysioOmni
 from moodal.lab.models.physioomni.load import load_encoders
 from moodal.lab.models.physioomni.specs import size_named, spec_named
-from moodal.lab.nn.losses import criterion
 from moodal.lab.train import state as disk
-from moodal.lab.train.calibrate import temperature, thresholds
-from moodal.lab.train.metrics import chosen, figures, is_better
-from moodal.lab.train.target import class_weights, scaled, target_of
+from moodal.lab.train.signals import shares, told_of, tune
+from moodal.lab.train.stages import Pretrained, check_unseen
 
 from .prepared import Prepared, prepare
 from .settings import PhysioSettings
-from .stages import Pretrained, check_unseen, pretrain, run_stage
+from .stages import pretrain
 
 __all__ = ["PhysioFitted", "PhysioLearner"]
 
@@ -89,7 +85,7 @@ class PhysioLearner:
         if start:
             told["pretraining"] = {k: v for k, v in start.told.items() if k != "seen"}
         cut = told.pop("cut")
-        prior = _prior(model, _goals(model, seen, label), _labelled(seen, ready, label))
+        prior = shares(model, seen, ready, label)
         return PhysioFitted(model, s, labels.names, labels.scheme, prior, {**told, "thresholds": cut})
 
     def _start(
@@ -114,63 +110,11 @@ class PhysioLearner:
         self, model: PhysioOmni, train: tuple[Dataset, Prepared], validation: tuple[Dataset, Prepared], label: str,
         seed: int, progress: Callable[[str, float], None] | None,
     ) -> dict[str, Any]:  # fmt: skip
-        s = self._s
-        if model.kind == "continuous":
-            scaled(cast(Model, model), train[0].index.label(label))
-        goal, held = _goals(model, train[0], label), _goals(model, validation[0], label)
-        rows, check = _labelled(*train, label), _labelled(*validation, label)
-        if not len(rows) or not len(check):
-            part = "validation" if len(rows) else "training"
-            raise InputError(f"no labelled example of the {part} part has any signal", where=train[0].index.name)
-        if model.kind == "class" and len(goal[rows].unique()) < 2:
-            raise InputError("the training part holds one class only", where=train[0].index.name,
-                             fix="Check the split, or what was filtered out.")  # fmt: skip
-        weights = class_weights(model.kind, goal[rows], model.classes) if s.class_weights == "balanced" else None
-        best: dict[str, Any] = {"value": None, "loss": np.inf, "epoch": 0, "weights": {}, "select": ""}
-
-        def terms(part: npt.NDArray[np.int64]) -> tuple[Tensor, Mapping[str, Tensor]]:
-            told = model.loss(train[1].batch(part), goal[part], weights=weights)
-            return torch.stack(list(told.values())).sum(), told
-
-        def after(epoch: int, row: dict[str, float]) -> bool:
-            logits = _logits(model, validation[1], check)["logits"]
-            row |= {f"val_{k}": v for k, v in _figures(model, logits, held[check]).items()}
-            best["select"] = chosen(s.select, model.kind, tuple(k for k in row if k.startswith("val_")))
-            value = row[best["select"]]
-            equal = value == best["value"] and row["val_loss"] < best["loss"]
-            if equal or is_better(best["select"], value, best["value"]):
-                best.update(value=value, loss=row["val_loss"], epoch=epoch + 1)
-                best["weights"] = {k: v.detach().clone() for k, v in model.state_dict().items()}
-            model.train()
-            return bool(s.patience and epoch + 1 - best["epoch"] >= s.patience)
-
         def share(name: str) -> float:
-            return s.encoder_lr if name.startswith("encoders.") else 1.0
+            return self._s.encoder_lr if name.startswith("encoders.") else 1.0
 
-        curves = run_stage("fine-tuning", model, terms, rows, s.train, seed=seed + 2, progress=progress, scale=share,
-                           after=after)  # fmt: skip
-        if best["weights"]:
-            model.load_state_dict(best["weights"])
-        model.eval()
-        cut = None
-        if s.calibrate and model.kind != "continuous":
-            logits = _logits(model, validation[1], check)["logits"]
-            model.temperature.fill_(temperature(model.kind, logits, held[check]))
-            if model.kind == "multilabel":
-                scores = model.finish(logits).numpy().astype(np.float64)
-                cut = thresholds(scores, held[check].numpy() > 0.5).tolist()
-        return {
-            "model": "physioomni",
-            "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-            "epochs": len(curves),
-            "best_epoch": best["epoch"],
-            "selected_on": best["select"],
-            "selected_value": best["value"],
-            "temperature": float(model.temperature),
-            "curves": curves,
-            "left_out": train[1].left_out,
-            "cut": cut,
-        }
+        told = tune(model, train, validation, label, self._s, seed=seed + 2, progress=progress, scale=share)
+        return {"model": "physioomni", **told}
 
 
 @dataclass
@@ -201,7 +145,7 @@ class PhysioFitted:
         each = np.full((n, len(self.model.modalities), classes), np.nan)
         z = np.zeros((n, self.model.size.width))
         if len(rows := np.flatnonzero(there)):
-            out = _logits(self.model, ready, rows)
+            out = told_of(self.model, ready, rows, ("logits", "logits_each", "z"))
             with torch.no_grad():
                 told = self.model.finish(out["logits"]).numpy().astype(np.float64)
                 each[rows] = self.model.finish(out["logits_each"]).numpy()
@@ -236,43 +180,3 @@ class PhysioFitted:
             raise InputError("is not a trained PhysioOmni", where=str(path), fix="Train again.") from error
         model.eval()
         return cls(model, s, tuple(told["names"]), told["scheme"], np.asarray(told["prior"]), told["told"])
-
-
-def _goals(model: PhysioOmni, data: Dataset, label: str) -> Tensor:
-    return target_of(cast(Model, model), data.index.label(label))
-
-
-def _labelled(data: Dataset, ready: Prepared, label: str) -> npt.NDArray[np.int64]:
-    return np.flatnonzero(data.index.label(label).labelled & ready.present.any(axis=1))
-
-
-def _logits(model: PhysioOmni, ready: Prepared, rows: npt.NDArray[np.int64], batch: int = 128) -> dict[str, Tensor]:
-    """What the model tells of those rows, in order, in evaluation mode."""
-    model.eval()
-    parts: dict[str, list[Tensor]] = {}
-    with torch.no_grad():
-        for start in range(0, len(rows), batch):
-            out = model.predict(ready.batch(rows[start : start + batch]))
-            for name in ("logits", "logits_each", "z"):
-                parts.setdefault(name, []).append(out[name])
-    return {name: torch.cat(some) for name, some in parts.items()}
-
-
-def _figures(model: PhysioOmni, logits: Tensor, goal: Tensor) -> dict[str, float]:
-    fault = float(criterion(model.kind, logits, goal, fit="mse"))
-    with torch.no_grad():
-        scores = model.finish(logits).numpy().astype(np.float64)
-    target = goal.numpy()
-    if model.kind == "continuous":
-        target = target * model.spread.numpy() + model.shift.numpy()
-    return {"loss": fault, **figures(model.kind, scores, target)}
-
-
-def _prior(model: PhysioOmni, goal: Tensor, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """What is said where nothing is known: the training part's shares, or means."""
-    told = goal[rows]
-    if model.kind == "class":
-        counts = torch.bincount(told, minlength=model.classes).double()
-        return np.asarray((counts / counts.sum()).numpy())
-    mean = told.double().mean(dim=0)
-    return np.asarray((mean * model.spread + model.shift if model.kind == "continuous" else mean).numpy())

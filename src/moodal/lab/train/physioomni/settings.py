@@ -6,40 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from moodal.core.errors import UsageError
 from moodal.lab.models.physioomni.finetune import FinetuneSettings
 from moodal.lab.models.physioomni.msm import MsmSettings
 from moodal.lab.models.physioomni.tokenizer import TokenizerSettings
 from moodal.lab.nn.settings import parse
+from moodal.lab.train.stages import StageSettings
 
 __all__ = ["PhysioSettings", "StageSettings"]
-
-
-@dataclass(frozen=True, slots=True)
-class StageSettings:
-    """AdamW with a warm-up of ``warmup`` (share of steps) to ``lr``, then half a cosine to ``min_lr``; weight decay of
-    matrices only. ``epochs`` over the data."""
-
-    epochs: int = 20
-    batch: int = 64
-    lr: float = 1e-3
-    min_lr: float = 1e-5
-    weight_decay: float = 0.05
-    beta1: float = 0.9
-    beta2: float = 0.999
-    warmup: float = 0.1
-    grad_clip: float = 3.0
-    precision: Literal["float32", "bfloat16"] = "float32"
-
-    def __post_init__(self) -> None:
-        if self.epochs < 0 or self.batch < 1:
-            raise UsageError(
-                f"epochs {self.epochs} and batch {self.batch} must be 0 and 1 at least", where="physioomni"
-            )
-        if not self.lr > 0:
-            raise UsageError(f"must be above 0, not {self.lr:g}", where="physioomni lr")
-        if not 0 <= self.warmup < 1:
-            raise UsageError(f"must be at least 0 and below 1, not {self.warmup:g}", where="physioomni warmup")
 
 
 def _tokenizer() -> StageSettings:
