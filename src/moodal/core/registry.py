@@ -29,6 +29,7 @@ KINDS: dict[str, dict[str, str]] = {
         "edf": "moodal.media.edf",
         "xdf": "moodal.media.xdf",
         "wfdb": "moodal.media.wfdb",
+        "muse": "moodal.media.muse",
         "table": "moodal.media.table",
         "still": "moodal.media.still",
         "av": "moodal.media.av",
