@@ -9,7 +9,7 @@ import numpy as np
 
 from moodal.core.clock import FloatArray
 
-__all__ = ["BANDS", "POSITIONS", "band_powers", "cross_spectra", "interpolation", "position", "referenced"]
+__all__ = ["BANDS", "POSITIONS", "band_powers", "cross_spectra", "interpolation", "position", "referenced", "stand_ins"]
 
 #: Classical bands, Hz, half-open (IFCN glossary, Kane et al. 2017; gamma up to below mains).
 BANDS: dict[str, tuple[float, float]] = {
@@ -74,6 +74,26 @@ def interpolation(names: Sequence[str | None]) -> FloatArray:
         share = 1.0 / np.maximum(distance[near], 1e-3) ** _STEEPNESS
         weights[row, [placed[k] for k in near]] = share / share.sum()
     return weights
+
+
+def stand_ins(names: Sequence[str | None], farthest: float = 0.45) -> list[str | None]:
+    """Where each channel is shown among `POSITIONS`: its own position, or for one between them (AF7, TP9) the nearest
+    that has no electrode, within ``farthest`` (the head's radius is 1); None where there is none.
+
+    >>> stand_ins(["TP9", "AF7", "AF8", "TP10"]), stand_ins(["Fp1", "AF7", None])
+    (['P7', 'Fp1', 'Fp2', 'P8'], ['Fp1', 'F7', None])
+    """
+    shown: list[str | None] = [n if n in POSITIONS else None for n in names]
+    free = {n: at for n, at in POSITIONS.items() if n not in names}
+    between = [(k, np.array(_BETWEEN[str(n)])) for k, n in enumerate(names) if n in _BETWEEN]
+    near = sorted(
+        (round(float(np.hypot(*(np.array(there) - at))), 3), k, n) for k, at in between for n, there in free.items()
+    )
+    for distance, k, n in near:
+        if distance <= farthest and shown[k] is None and n in free:
+            shown[k] = n
+            del free[n]
+    return shown
 
 
 def referenced(x: FloatArray) -> FloatArray:

@@ -21,7 +21,7 @@ _SAID = ("blink", "jaw clench", "marker 1", "connected MuseS-84AC")
 
 
 def arrivals(n: int, rate_hz: float, rng: np.random.Generator, packet: int = 12) -> FloatArray:
-    """When each of ``n`` samples arrives ``(n,)`` s, if sample k is taken at ``k / rate_hz``: packet by packet, late."""
+    """When each of ``n`` samples arrives ``(n,)`` s, sample k taken at ``k / rate_hz``: packet by packet, late."""
     last = np.minimum((np.arange(n) // packet + 1) * packet - 1, n - 1)
     packets = np.unique(last)
     late = _SOONEST_S + rng.uniform(0, _SPREAD_S, len(packets))
@@ -52,7 +52,11 @@ def muse(folder: Path, seed: int, seconds: float = 20.0) -> Truth:
         held = np.repeat(np.column_stack([wave(rng, n // 5 + 1, low, low + 0.2, 6) for low in (0.1, 0.0, 0.8)]), 5, 0)
         signals["acc"] = SignalTruth("acc", rate / 5, np.arange(0, n, 5) / rate, held[:n:5], channels=("x", "y", "z"))
         head += ["AUX_RIGHT", "Accelerometer_X", "Accelerometer_Y", "Accelerometer_Z", "Gyro_X", "Gyro_Y", "Gyro_Z"]
-        columns += [["800.0"] * n, *([f"{v:.6f}" for v in held[:n, i]] for i in range(3)), *(["1.5"] * n for _ in "xyz")]
+        columns += [
+            ["800.0"] * n,
+            *([f"{v:.6f}" for v in held[:n, i]] for i in range(3)),
+            *(["1.5"] * n for _ in "xyz"),
+        ]
         if seed % 4 == 1:
             pulse = np.repeat(wave(rng, n // 4 + 1, 1e5, 1.2e5, 0), 4)[:n]
             signals["ppg"] = SignalTruth("ppg", rate / 4, np.arange(0, n, 4) / rate, pulse[::4, None])

@@ -2,8 +2,8 @@
 
 A row a sample of raw EEG (``RAW_TP9`` … in µV, with an offset near 800), with whatever else the app knew last: band
 powers (computed, not read), acceleration in g, pulse wave, whether the band was on the head (``HeadBandOn``) and each
-electrode's contact (``HSI_TP9``: 1 good, 2 medium, 4 none). Blinks, clenched jaws and markers are rows of their own with
-text in ``Elements`` (scripts that write the same layout call it ``Marker``). ``TimeStamp`` tells when a row arrived:
+electrode's contact (``HSI_TP9``: 1 good, 2 medium, 4 none). Blinks, clenched jaws and markers are rows of their own,
+with text in ``Elements`` (scripts that write this layout call it ``Marker``). ``TimeStamp`` tells when a row arrived:
 see `packets`.
 """
 
@@ -56,7 +56,9 @@ def sniff(path: Path, head: bytes) -> bool:
     """By the names above its columns: raw EEG or band powers of a Muse's electrodes, with a time."""
     if not path.name.lower().endswith(".csv") or (b"\x00" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))):
         return False
-    lines = [line for line in rows.text_of(head).splitlines()[:5] if line.strip() and not line.startswith(("#", "sep="))]
+    lines = [
+        line for line in rows.text_of(head).splitlines()[:5] if line.strip() and not line.startswith(("#", "sep="))
+    ]
     names = [c.strip().strip('"').lower() for c in re.split(r"[,;\t]", lines[0])] if lines else []
     known = sum(bool(_RAW.fullmatch(n)) for n in names), sum(bool(_BAND.fullmatch(n)) for n in names)
     return any(n.startswith("timestamp") or n == "time" for n in names) and (known[0] >= 2 or known[1] >= 4)
@@ -127,7 +129,7 @@ def read(path: Path, units: Units | None = None) -> Recording:
     warnings, notes = _survey(file)
     length = 1 / file.rate_hz
     assert file.clock is not None
-    first, last = file.clock.times(0, 1)[0] - file.zero, file.clock.times(file.n - 1, 1)[0] - file.zero
+    first, last = (float(file.clock.times(k, 1)[0]) - file.zero for k in (0, file.n - 1))
     names = tuple(file.raw)
     signals = [Signal("eeg", file.rate_hz, first, last + length, _eeg(file), names, file.unit.name)]
     for k, (kind, unit) in auxiliary.items():
@@ -136,14 +138,13 @@ def read(path: Path, units: Units | None = None) -> Recording:
     for kind, columns in file.held.items():
         _, every, channels = _HELD[kind]
         if _any(file, columns, every):
-            signals.append(Signal(
-                kind, file.rate_hz / every, first, last + every * length, _thinned(file, columns, every, kind), channels,
-                {"acc": "g", "hr": "1/min"}.get(kind, ""),
-            ))  # fmt: skip
+            end, unit_told = last + every * length, {"acc": "g", "hr": "1/min"}.get(kind, "")
+            blocks = _thinned(file, columns, every, kind)
+            signals.append(Signal(kind, file.rate_hz / every, first, end, blocks, channels, unit_told))
     if file.cut:
         warnings.append(Loss(f"{path.name}: breaks off; what is there is read"))
     stamped = file.clock_of.basis != "device"
-    cues = [Cue(t - file.zero, t - file.zero, text) for t, text in notes if 0 <= t - file.zero]
+    cues = [Cue(t - file.zero, t - file.zero, text) for t, text in notes if t - file.zero >= 0]
     if not signals:
         raise InputError("holds no signal", where=where, fix="Export it again.")
     return assembled(

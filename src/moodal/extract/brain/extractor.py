@@ -12,7 +12,7 @@ from moodal.core.errors import UsageError
 from moodal.core.extractor import MeasureContext
 from moodal.core.stream import Chunk
 from moodal.core.track import Gap, Piece
-from moodal.dsp.eeg import BANDS, POSITIONS, band_powers, position, referenced
+from moodal.dsp.eeg import BANDS, POSITIONS, band_powers, position, referenced, stand_ins
 from moodal.extract.body.blocks import HOLE, OUTSIDE, Cutter, Window, signal
 from moodal.extract.body.states import TOLD, code, piece, runs
 
@@ -83,7 +83,9 @@ class BrainExtractor:
     def _named(self, channels: int) -> list[str | None]:
         told = self._context.options.get("channels") or (list(POSITIONS) if channels == len(POSITIONS) else [])
         names = [position(str(n)) for n in told][:channels]
-        return [*names, *[None] * (channels - len(names))]
+        names += [None] * (channels - len(names))
+        # A headband has none of the 19; of a cap that has some, what lies between them adds nothing new.
+        return names if any(n in POSITIONS for n in names) else stand_ins(names)
 
     def _missing(self, until: float, reason: str) -> list[Piece]:
         if until <= self._end + 1e-9:

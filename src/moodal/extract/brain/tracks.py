@@ -20,7 +20,8 @@ BANDS_TRACK = TrackSpec(
     1.0,
     "Welch 1967, Hann window of 2 s; positions: 10-20 system (Jasper 1958), T3 T4 T5 T6 read as T7 T8 P7 P8",
     look_ahead_s=12.0,
-    about="EEG power in bands on whole seconds of its samples; quality: share of the channels that tell",
+    about="EEG power in bands on whole seconds of its samples, if none is at one of these at the nearest; "
+    "quality: share of the channels that tell",
 )
 WORKLOAD = TrackSpec(
     "brain.workload",
