@@ -674,3 +674,17 @@ def test_without_emotion_strangers_are_at_chance_and_shuffled_segments_far_above
     assert any("LEAKY by design" in n for n in shuffled.notices)
     assert any("share subject" in n for n in shuffled.notices)
     assert not any("share subject" in n for n in strangers.notices)
+
+
+def test_a_person_who_cannot_be_learnt_costs_no_other_their_own_model(cache: Cache) -> None:
+    data = some(effect=2)
+    values = data.index.label("emotion").values.copy()
+    values[data.index["subject"] == "s02"] = 0
+    labels = replace(data.index.label("emotion"), values=values)
+    one_sided = Dataset(data.index.with_labels(emotion=labels), data.features)
+    own = bench.protocol("trial-kfold-within-subject", k=4)
+    report = bench.run(one_sided, own, [quick()], cache=cache)
+    assert report.n == 5 * 8
+    assert "4 of 24 folds are left out: s02/1 (the training part has one class only (" in " ".join(report.notices)
+    with pytest.raises(InputError, match="no fold can be learnt: s02/1"):
+        bench.run(one_sided.take(data.index["subject"] == "s02"), own, [quick()], cache=cache)

@@ -22,6 +22,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "official": {"by": "subject"},
     "leave-one-subject-out": {},
     "group-kfold": {"k": 3},
+    "stimulus-kfold": {"k": 3},
+    "subject+stimulus": {"k": 2, "stimuli": 2},
+    "trial-kfold-within-subject": {"k": 3},
     "within-session": {"k": 3},
     "segment-shuffle": {"k": 3, "allow_leak": True},
 }
@@ -119,7 +122,12 @@ def test_a_planted_leak_is_refused_and_its_rows_named(name: str, key: str, part:
 @pytest.mark.parametrize(
     ("name", "key"),
     # Within a session trials are dealt as they are named: two rows of one trial go to one part.
-    [(n, k) for n in STRICT for k in ("trial", "content", "window") if (n, k) != ("within-session", "trial")],
+    [
+        (n, k)
+        for n in STRICT
+        for k in ("trial", "content", "window")
+        if k != "trial" or n not in ("within-session", "trial-kfold-within-subject")
+    ],
 )
 def test_a_leak_across_what_the_protocol_splits_by_is_refused(name: str, key: str) -> None:
     made = data(windows=1)
@@ -227,7 +235,9 @@ def test_training_windows_that_overlap_held_out_ones_are_left_out_where_trials_m
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: protocol("loso"), "unknown protocol 'loso'"),
+        (lambda: protocol("loto"), "unknown protocol 'loto'"),
+        (lambda: protocol("subject+stimulus", stimuli=1), "two folds of stimuli at least"),
+        (lambda: protocol("trial_kfold_within_subject", k=1), "needs two folds at least"),
         (lambda: protocol("group-kfold", folds=3), "no setting 'folds'"),
         (lambda: protocol("group-kfold", k="3"), "not of the type int"),
         (lambda: protocol("group-kfold", k=1), "needs two folds at least"),
@@ -251,6 +261,11 @@ def test_settings_that_make_no_sense_are_one_line(make: Callable[[], Any], told:
         ("leave-one-subject-out", {"subject": [""] * 48}, "48 of 48 examples have no subject"),
         ("leave-one-subject-out", {"subject": ["a"] * 24 + ["b"] * 24}, "only one subject is left"),
         ("group-kfold", {"subject": ["a"] * 24 + ["b"] * 24}, "has 2 subjects for 3 folds"),
+        ("stimulus-kfold", {"stimulus": ["a"] * 24 + ["b"] * 24}, "has 2 stimuli for 3 folds"),
+        ("subject+stimulus", {"stimulus": [""] * 48}, "48 of 48 examples have no stimulus"),
+        ("subject+stimulus", {"subject": ["a"] * 24 + ["b"] * 24}, "has 2 subjects for 2 folds"),
+        ("trial-kfold-within-subject", {"subject": [""] * 48}, "48 of 48 examples have no subject"),
+        ("trial-kfold-within-subject", {"trial": ["t"] * 48}, "subject s01 has 1 trials for 3 folds"),
         ("within-session", {"trial": [""] * 48}, "48 of 48 examples have no trial"),
         ("within-session", {"session": ["", *["1"] * 47]}, "1 of 48 examples have no session"),
         ("within-session", {"trial": ["t"] * 48}, "has 1 trials for 3 folds"),
@@ -277,3 +292,81 @@ def test_test_labels_are_sealed_for_whoever_takes_them() -> None:
     with pytest.raises(LeakageError, match="labels of the test part were asked for"):
         _ = test.index.label("emotion").values
     assert isinstance(made.index.label("emotion"), Labels)
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("loso", "leave-one-subject-out"),
+        ("LOSO", "leave-one-subject-out"),
+        ("leave_one_subject_out", "leave-one-subject-out"),
+        ("trial_kfold_within_subject", "trial-kfold-within-subject"),
+        ("subject_stimulus", "subject+stimulus"),
+        ("stimulus_kfold", "stimulus-kfold"),
+    ],
+)
+def test_names_of_papers_and_of_python_are_understood(told: str, name: str) -> None:
+    assert protocol(told).name == name
+
+
+def test_a_leak_by_another_spelling_is_still_a_leak() -> None:
+    with pytest.raises(LeakageError, match="allow_leak = true"):
+        protocol("segment_shuffle").split(data())
+    told = protocol("segment_shuffle", allow_leak=True)
+    assert told.as_dict()["leaky"] is True
+    assert "LEAKY" in told.notices(data().index, told.split(data()))[0]
+
+
+def test_new_people_on_new_films_are_told_what_is_left_aside() -> None:
+    made = data(8, 12)
+    told = asked("subject+stimulus")
+    folds = told.split(made)
+    assert len(folds) == 4
+    for fold in folds:
+        for key in ("subject", "stimulus"):
+            sides = [set(made.index[key][rows]) for rows in fold.parts.values()]
+            assert len(set.union(*sides)) == sum(map(len, sides))
+        # Nothing that could be learnt from is dropped beyond what the two divisions of two keys cost.
+        assert len(fold.train) >= len(made) / 8
+    assert "of the examples are in no part of a fold" in told.notices(made.index, folds)[0]
+
+
+def test_films_are_held_out_and_people_are_told() -> None:
+    made = data(windows=1)
+    told = asked("stimulus-kfold")
+    folds = told.split(made)
+    for fold in folds:
+        assert not set(made.index["stimulus"][fold.test]) & set(made.index["stimulus"][fold.train])
+    assert any("share subject" in n for n in told.notices(made.index, folds))
+
+
+@pytest.mark.parametrize("within", ["subject", "session"])
+def test_a_person_s_own_model_sees_nobody_else(within: str) -> None:
+    made = data(5, 12)
+    index = made.index.with_columns(session=[str(i // 4 % 2) for i in range(len(made))])
+    # Two sittings that bear the same name for all: trials belong to one of them.
+    index = index.with_columns(trial=[f"{t}-{s}" for t, s in zip(index["trial"], index["session"], strict=True)])
+    told = asked("trial-kfold-within-subject", within=within)
+    folds = told.split(Dataset(index, made.features))
+    assert len(folds) == 3 * 5 * (2 if within == "session" else 1)
+    for fold in folds:
+        rows = np.concatenate(list(fold.parts.values()))
+        assert len(set(index["subject"][rows])) == 1
+        assert within == "subject" or len(set(index["session"][rows])) == 1
+    assert told.unit == "subject"
+
+
+def test_an_official_split_within_each_person_is_a_model_each() -> None:
+    made = data(5, 12, windows=1)
+    place = np.arange(len(made)) % 12
+    split = np.where(place < 9, "train", "test")
+    split[made.index["subject"] == "s05"] = "train"  # who has no test part is in no fold
+    index = made.index.with_columns(split=split)
+    told = protocol("official", by="trial", each="subject")
+    folds = told.split(index)
+    assert [f.name for f in folds] == ["s01", "s02", "s03", "s04"]
+    for fold in folds:
+        assert set(index["split"][fold.test]) == {"test"}
+        assert {fold.name} == set(index["subject"][np.concatenate(list(fold.parts.values()))])
+    assert "12 of 60 examples are in no part" in told.notices(index, folds)
+    assert str(told) == "official, within each subject"

@@ -34,6 +34,7 @@ from moodal.lab.data.learner import Learner, Prediction
 from moodal.lab.data.missing import Missing
 from moodal.weights.cache import home
 
+from .folds import learnable
 from .learners import learner as named_learner
 from .learners import of_estimator
 from .metrics import metric as known_metric
@@ -129,9 +130,7 @@ def run(
     entries = _entries(learners, figure.name)
     for entry in entries:
         entry.given(dataset)
-    folds = protocol.split(dataset)
-    for fold in folds:
-        _learnable(dataset, label, fold, protocol)
+    folds, left_out = learnable(dataset, label, protocol.split(dataset), protocol)
     card = _card_entry(entries, dataset, subsets)
     patterns = _patterns(entries, card, dataset, missing)
     for a, b in compare:
@@ -153,7 +152,7 @@ def run(
                 told = json.dumps([*base, rows, *entry.key(), seed, mine], sort_keys=True, default=str)
                 tasks.append(Task(fold, entry, int(seed), key_of(told), mine))
     found = _results(dataset, label, tasks, store, jobs, fresh, progress)
-    notices = [*dataset.index.notices, *protocol.notices(dataset.index, folds)]
+    notices = [*dataset.index.notices, *left_out, *protocol.notices(dataset.index, folds)]
     for entry in entries:
         notices += getattr(entry.learner, "notices", list)()
     return assemble(
@@ -161,14 +160,9 @@ def run(
             name=name or dataset.index.name, title=title, data=dataset, label=label, metric=figure, protocol=protocol,
             folds=tuple(folds), entries=tuple(entries), seeds=tuple(int(s) for s in seeds), notices=tuple(notices),
             results={(t.fold.name, t.entry.name, t.seed): found[t.key] for t in tasks}, card=card, patterns=patterns,
-            compare=tuple(compare), groups=tuple(groups), unit=unit or _unit(protocol),
+            compare=tuple(compare), groups=tuple(groups), unit=unit or protocol.unit,
         )
     )  # fmt: skip
-
-
-def _unit(protocol: Protocol) -> str:
-    """Who is drawn again in a bootstrap: what the protocol keeps apart."""
-    return str(getattr(protocol, "group", "") or getattr(protocol, "by", "") or "subject")
 
 
 def _entries(learners: Mapping[str, Any] | Sequence[Any], choose: str) -> list[Entry]:
@@ -200,24 +194,6 @@ def _entries(learners: Mapping[str, Any] | Sequence[Any], choose: str) -> list[E
     first = entries[0]
     shuffled = Entry("shuffled", Shuffled(first.learner), first.modalities, True)
     return [*entries, Entry("majority", Majority(), (), True), Entry("prior", Prior(), (), True), shuffled]
-
-
-def _learnable(data: Dataset, label: str, fold: Fold, protocol: Protocol) -> None:
-    """Refuse a fold from which nothing can be learnt, or on which nothing can be scored."""
-    labels = data.index.label(label)
-    where = f"{data.index.name}, {protocol}, fold {fold.name}"
-    for part, rows in fold.parts.items():
-        if not labels.labelled[rows].any():
-            raise InputError(
-                f"no example of the {part} part has a label {label}", where=where,
-                fix="Leave out whoever has none, or choose another protocol.",
-            )  # fmt: skip
-    train = labels.take(fold.train[labels.labelled[fold.train]])
-    if train.kind == "class" and len(set(train.values.tolist())) < 2:
-        raise InputError(
-            f"the training part has one class only ({train.names[int(train.values[0])]})", where=where,
-            fix="Check the labels, or choose another protocol.",
-        )  # fmt: skip
 
 
 def _card_entry(entries: Sequence[Entry], data: Dataset, wanted: str) -> str:

@@ -1,4 +1,4 @@
-"""How an index is split into train, validation and test: every protocol has all three parts, and refuses leaks."""
+"""What every protocol is: three parts a fold, disjoint in the keys that it names, and what they share is told."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from moodal.core.errors import InputError, UsageError
+from moodal.lab.bench.leaks import ALWAYS, Leak, Parts, check, check_fitted, overlaps, shared
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.index import Index
-from moodal.lab.data.leak import LeakageError
 
-from .leaks import ALWAYS, Leak, Parts, check, check_fitted, overlaps, shared
-
-__all__ = ["PROTOCOLS", "Fold", "GroupKFold", "LeaveOneSubjectOut", "Official", "Protocol", "SegmentShuffle",
-           "WithinSession", "protocol"]  # fmt: skip
+__all__ = ["Fold", "Protocol", "Rows", "known", "owners"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -56,6 +53,16 @@ class Protocol:
     held_where: dict[str, str] = field(default_factory=dict)
     name: ClassVar[str] = ""
     leaky: ClassVar[bool] = False
+
+    @property
+    def unit(self) -> str:
+        """The column whose values are drawn again for intervals: what is kept apart."""
+        return "subject"
+
+    @property
+    def personal(self) -> bool:
+        """Whether each fold is one person's own model, so that a person who cannot be learnt costs no other."""
+        return False
 
     def __post_init__(self) -> None:
         if not 0 < self.validation < 1:
@@ -188,7 +195,13 @@ class Protocol:
         return rows[~held], rows[held]
 
 
-def _known(index: Index, column: str, where: Protocol) -> list[str]:
+def known(index: Index, column: str, where: Protocol) -> list[str]:
+    """Values of a column in order.
+
+    Raises
+    ------
+    InputError : examples that have none.
+    """
     names = sorted(set(index[column]) - {""})
     if (index[column] == "").any() or not names:
         raise InputError(
@@ -199,203 +212,11 @@ def _known(index: Index, column: str, where: Protocol) -> list[str]:
     return names
 
 
-@dataclass(frozen=True)
-class Official(Protocol):
-    """The split of the set's makers, from column ``split``; where it has no validation part, one is held out by ``by``.
-
-    ::
-
-        train ──────────────┬── validation (made from train, by ``by``, if the set has none)
-        test (or validation, where test is kept apart: ``test="validation"``)
-    """
-
-    disjoint: tuple[str, ...] = ALWAYS
-    by: str = "dialogue"
-    test: str = "test"
-    name: ClassVar[str] = "official"
-
-    def folds(self, index: Index) -> Iterator[Fold]:
-        """One fold."""
-        parts = {p: np.flatnonzero(index["split"] == p) for p in ("train", "validation", "test")}
-        if self.test not in ("test", "validation"):
-            raise UsageError(f"official: test = {self.test!r}", fix="It is test, or validation.")
-        test = parts[self.test]
-        if not len(test) or not len(parts["train"]):
-            have = {p: len(r) for p, r in parts.items()}
-            raise InputError(f"the official split has {have}", where=f"{index.name}, {self}",
-                             fix="Say which part is tested on: test = \"validation\", say.")  # fmt: skip
-        if self.test == "validation" or not len(parts["validation"]):
-            train, validation = self._held(index, parts["train"], self.by, 0)
-        else:
-            train, validation = parts["train"], parts["validation"]
-        yield Fold("official", train, validation, test)
-
-    def __str__(self) -> str:
-        return self.name if self.test == "test" else f"{self.name}, tested on its {self.test} part"
-
-
-@dataclass(frozen=True)
-class LeaveOneSubjectOut(Protocol):
-    """Each person is tested on by what was learnt from others; a share of the others is held out to choose on.
-
-    ::
-
-        fold s01: test s01 │ validation s07 s11 │ train the rest
-        fold s02: test s02 │ validation s03 s09 │ train the rest
-    """
-
-    name: ClassVar[str] = "leave-one-subject-out"
-
-    def folds(self, index: Index) -> Iterator[Fold]:
-        """One fold a person."""
-        for k, subject in enumerate(_known(index, "subject", self)):
-            test = index["subject"] == subject
-            train, validation = self._held(index, np.flatnonzero(~test), "subject", k)
-            yield Fold(subject, train, validation, np.flatnonzero(test))
-
-
-@dataclass(frozen=True)
-class GroupKFold(Protocol):
-    """``k`` folds by the values of ``group`` (people, by default), about equal in examples.
-
-    ::
-
-        group  a b c d e f g h i j
-        fold 1 t t v . . . . . . .     t test, v validation, . train
-        fold 2 . . t t . . v . . .
-    """
-
-    #: Empty: what it splits by. Split by dialogue or film, and people who stand in several are a notice.
-    disjoint: tuple[str, ...] = ()
-    k: int = 5
-    group: str = "subject"
-    name: ClassVar[str] = "group-kfold"
-
-    def __post_init__(self) -> None:
-        if not self.disjoint:
-            object.__setattr__(self, "disjoint", tuple(dict.fromkeys((*ALWAYS, self.group))))
-        Protocol.__post_init__(self)
-
-    def folds(self, index: Index) -> Iterator[Fold]:
-        """``k`` folds; groups are dealt largest first to the smallest fold."""
-        names = _known(index, self.group, self)
-        if len(names) < max(self.k, 3):
-            raise InputError(f"has {len(names)} {self.group}s for {self.k} folds", where=f"{index.name}, {self}",
-                             fix=f"Use fewer folds; three {self.group}s at least.")  # fmt: skip
-        column = index[self.group]
-        sizes = {name: int(np.count_nonzero(column == name)) for name in names}
-        order = np.random.default_rng(self.seed).permutation(len(names))
-        dealt: list[list[str]] = [[] for _ in range(self.k)]
-        for name in sorted((names[i] for i in order), key=lambda g: -sizes[g]):
-            min(dealt, key=lambda fold: (sum(sizes[g] for g in fold), len(fold))).append(name)
-        for k, held in enumerate(dealt):
-            test = np.isin(column, held)
-            train, validation = self._held(index, np.flatnonzero(~test), self.group, k)
-            yield Fold(str(k + 1), train, validation, np.flatnonzero(test))
-
-    def __str__(self) -> str:
-        return f"{self.k}-fold by {self.group}"
-
-
-@dataclass(frozen=True)
-class WithinSession(Protocol):
-    """Trials of each session are dealt into ``k`` folds: the person is known, the trial is not.
-
-    A model for one person's own recordings; never to be quoted as what a stranger gets, which the notice says.
-    """
-
-    disjoint: tuple[str, ...] = ALWAYS
-    k: int = 5
-    name: ClassVar[str] = "within-session"
-
-    def folds(self, index: Index) -> Iterator[Fold]:
-        """``k`` folds; each session has trials in every part."""
-        _known(index, "trial", self)
-        part = np.zeros(len(index), np.int64)
-        column = "session" if (index["session"] != "").any() else "subject"
-        _known(index, column, self)
-        # Sessions of several people may bear the same name (1, 2): a session is one person's, or one group's.
-        sittings: dict[tuple[str, str], list[int]] = {}
-        for row, sitting in enumerate(zip(index["subject"], index[column], strict=True)):
-            sittings.setdefault(sitting, []).append(row)
-        for s, sitting in enumerate(sorted(sittings)):
-            rows = np.array(sittings[sitting])
-            trials = sorted(set(index["trial"][rows]))
-            if len(trials) < max(3, self.k):
-                raise InputError(
-                    f"{column} {sitting[1]} has {len(trials)} trials for {self.k} folds",
-                    where=f"{index.name}, {self}",
-                    fix="Use fewer folds; three trials at least.",
-                )
-            order = np.random.default_rng([self.seed, s]).permutation(len(trials))
-            fold_of = {trials[t]: i % self.k for i, t in enumerate(order)}
-            part[rows] = [fold_of[t] for t in index["trial"][rows]]
-        for k in range(self.k):
-            validation = part == (k + 1) % self.k
-            test = part == k
-            yield Fold(
-                str(k + 1), np.flatnonzero(~test & ~validation), np.flatnonzero(validation), np.flatnonzero(test)
-            )
-
-    def __str__(self) -> str:
-        return f"{self.k}-fold by trial within each session"
-
-
-@dataclass(frozen=True)
-class SegmentShuffle(Protocol):
-    """LEAKY: windows dealt at random, so that those of one trial stand on both sides. For old literature only."""
-
-    disjoint: tuple[str, ...] = ("clip",)
-    k: int = 5
-    allow_leak: bool = False
-    name: ClassVar[str] = "segment-shuffle"
-    leaky: ClassVar[bool] = True
-
-    def folds(self, index: Index) -> Iterator[Fold]:
-        """``k`` folds of shuffled rows."""
-        if not self.allow_leak:
-            raise LeakageError(
-                "segment-shuffle puts windows of one trial into train and test",
-                where=index.name,
-                fix="To compare with old literature say allow_leak = true; the score is printed as leaky.",
-                key="trial",
-            )
-        order = np.random.default_rng(self.seed).permutation(len(index))
-        for k in range(self.k):
-            test, rest = order[k :: self.k], np.concatenate([order[j :: self.k] for j in range(self.k) if j != k])
-            cut = max(1, round(self.validation * len(rest)))
-            yield Fold(str(k + 1), np.sort(rest[cut:]), np.sort(rest[:cut]), np.sort(test))
-
-
-PROTOCOLS: dict[str, type[Protocol]] = {
-    p.name: p for p in (Official, LeaveOneSubjectOut, GroupKFold, WithinSession, SegmentShuffle)
-}
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "str": (str,),
-    "dict[str, str]": (dict,),
-}
-
-
-def protocol(use: str, **settings: Any) -> Protocol:
-    """The protocol of that name with those settings.
-
-    Raises
-    ------
-    UsageError : no such protocol or setting.
-    """
-    if use not in PROTOCOLS:
-        raise UsageError(f"unknown protocol {use!r}", fix=f"Known: {', '.join(PROTOCOLS)}.")
-    known = PROTOCOLS[use].__dataclass_fields__
-    for key, value in settings.items():
-        if key not in known:
-            raise UsageError(f"protocol {use} has no setting {key!r}", fix=f"It has: {', '.join(known)}.")
-        kinds = _TYPES.get(str(known[key].type), (list, tuple))
-        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds != (bool,)):
-            raise UsageError(f"protocol {use}: {key} = {value!r} is not of the type {known[key].type}")
-    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    return PROTOCOLS[use](**settings)
+def owners(index: Index, column: str, where: Protocol) -> dict[str, Rows]:
+    """Rows by person, or by person and a value of another column: sessions of several people may bear one name."""
+    known(index, column, where)
+    found: dict[str, list[int]] = {}
+    for row, (person, value) in enumerate(zip(index["subject"], index[column], strict=True)):
+        name = value if column == "subject" or not person or value.startswith(person) else f"{person} {value}"
+        found.setdefault(name, []).append(row)
+    return {name: np.array(found[name], np.int64) for name in sorted(found)}
