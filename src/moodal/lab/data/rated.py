@@ -114,5 +114,6 @@ def rating_labels(
         spelt = {n: [LEVELS[v] if v >= 0 else "" for v in labels[n].values] for n in ("valence", "arousal")}
         labels["quadrant"] = Labels.of_classes(quadrants(spelt["valence"], spelt["arousal"]), QUADRANTS)
     matrix = np.stack([np.asarray(v, np.float64) for v in ratings.values()], axis=1)
-    labels["ratings"] = Labels("continuous", tuple(ratings), matrix, units=f"{low:g} to {high:g}")
+    spelled = tuple(" ".join(f"{v:g}" for v in row) for row in matrix)
+    labels["ratings"] = Labels("continuous", tuple(ratings), matrix, units=f"{low:g} to {high:g}", source=spelled)
     return labels, notices

@@ -152,7 +152,8 @@ class Windowed:
         notices: Sequence[str] = (),
         where: str = "",
     ) -> Dataset:
-        """Everything collected; ``labels`` makes the labels from the columns whose names begin with ``_``.
+        """Everything collected; ``labels`` makes the labels from the columns whose names begin with ``_``, ``subject``,
+        ``start_s`` and ``end_s``.
 
         The collector is empty afterwards.
 
@@ -177,7 +178,8 @@ class Windowed:
             parts = self._cut.pop(m)
             made = Feature.build(m, parts, fields=fields, rate_hz=rate, source=f"{self.name}: {m}, as published")
             features[m] = made if made.width else _absent(made, len(fields))
-        index = Index.build(self.name, columns, labels(told), terms=terms, notices=notices)
+        made_of = told | {c: columns[c] for c in ("subject", "start_s", "end_s") if c in columns}
+        index = Index.build(self.name, columns, labels(made_of), terms=terms, notices=notices)
         return Dataset(index, features)
 
 
