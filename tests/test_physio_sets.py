@@ -16,7 +16,7 @@ from moodal.core.errors import InputError, UsageError
 from moodal.lab.bench.protocols import GroupKFold, LeaveOneSubjectOut
 from moodal.lab.data.columns import columns, even, window_means, write_columns
 from moodal.lab.data.leak import LeakageError
-from moodal.lab.data.sets import case, ceap360, k_emocon
+from moodal.lab.data.sets import case, ceap360, eegmat, k_emocon, stress_predict, wesad
 
 SETS = {"case": case, "k-emocon": k_emocon, "ceap-360vr": ceap360}
 
@@ -67,6 +67,55 @@ def test_the_state_is_planted_and_gone_without_effect(name: str, tmp_path: Path)
         found[effect] = np.mean((own > 0) == high)
     assert found[1.0] > 0.85
     assert abs(found[0.0] - 0.5) < 0.2
+
+
+def area(values: np.ndarray, high: np.ndarray, who: np.ndarray) -> float:
+    """How often a window that is high stands above one of the same person that is not."""
+    told = [(values[(who == s) & high][:, None] > values[(who == s) & ~high]).mean() for s in sorted(set(who))]
+    return float(np.mean(told))
+
+
+def alpha(x: np.ndarray) -> float:
+    power = np.abs(np.fft.rfft(x - x.mean(axis=0), axis=0)) ** 2
+    f = np.fft.rfftfreq(len(x), 1 / 125)
+    return -float(np.log(power[(f >= 8) & (f < 13)].sum() / power[(f >= 1) & (f < 30)].sum()))
+
+
+@pytest.mark.parametrize(
+    ("reader", "settings", "label", "modality", "feature"),
+    [
+        (eegmat, {"people": 3}, "workload", "eeg", alpha),
+        (stress_predict, {"people": 3, "trials": 2}, "stress", "acc", lambda x: x.std(axis=0).mean()),
+        (wesad, {"people": 3}, "stress", "chest_emg", np.std),
+    ],
+)
+def test_twins_of_the_sets_that_stood_before_carry_a_state_too(
+    reader: ModuleType, settings: dict[str, Any], label: str, modality: str, feature: Any, tmp_path: Path
+) -> None:
+    found = []
+    for effect in (0.0, 1.0):
+        root = tmp_path / str(effect)
+        reader.generate(root, seed=1, effect=effect, **settings)
+        data = reader.read(root, window_s=10.0)
+        rows = np.flatnonzero(data.index.label(label).values >= 0)
+        values = np.array([feature(data.features[modality][i]) for i in rows])
+        found.append(area(values, data.index.label(label).values[rows] == 1, data.index["subject"][rows]))
+        assert len(set(data.index["subject"])) == 3
+    assert abs(found[0] - 0.5) < 0.3
+    assert found[1] > 0.9
+
+
+def test_a_fingerprint_tells_people_apart_and_can_be_left_out(tmp_path: Path) -> None:
+    spread = []
+    for fingerprint in (0.0, 1.0):
+        root = tmp_path / str(fingerprint)
+        stress_predict.generate(root, people=4, effect=0.0, fingerprint=fingerprint)
+        data = stress_predict.read(root, window_s=10.0)
+        level = np.array([x.mean() for x in data.features["temp"]])
+        own = [level[data.index["subject"] == s] for s in sorted(set(data.index["subject"]))]
+        spread.append(np.std([x.mean() for x in own]) / np.mean([x.std() for x in own]))
+    assert spread[0] < 1
+    assert spread[1] > 30
 
 
 # -- CASE

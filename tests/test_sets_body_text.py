@@ -98,8 +98,14 @@ def test_without_a_window_each_stretch_is_one_example(name: str, tmp_path: Path)
 # -- EEGMAT
 
 
-def test_the_recordings_are_filtered_to_the_band_that_was_planted(tmp_path: Path) -> None:
-    eegmat.generate(tmp_path)
+def test_the_recordings_are_filtered_and_keep_a_tone_within_the_band(tmp_path: Path) -> None:
+    from moodal.media.generated_edf import write as write_edf
+
+    eegmat.generate(tmp_path, people=1)
+    for k, hertz in enumerate((10, 20)):
+        tone = 20 * np.sin(2 * np.pi * hertz * np.arange(500 * 62) / 500) + 100
+        names = [f"EEG {n}" for n in eegmat.EEG] + ["ECG ECG"]
+        write_edf(tmp_path / f"Subject00_{k + 1}.edf", [(n, "uV", 500, (-500.0, 500.0), tone) for n in names])
     data = eegmat.read(tmp_path)
     for i, state in enumerate(data.index.label("workload").source):
         spectrum = np.abs(np.fft.rfft(data.features["eeg"][i], axis=0))

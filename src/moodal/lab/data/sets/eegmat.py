@@ -22,6 +22,7 @@ from moodal.core.errors import InputError, MissingExtra
 from moodal.lab.data.compact import arrays, rows
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
+from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.recordings import channels
 from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.twin import tabled, write
@@ -166,24 +167,32 @@ def _filtered(stream: Channels, rate_hz: float) -> Channels:
     return Channels(values.astype(np.float32), rate_hz)
 
 
-def generate(root: Path, seed: int = 0) -> WindowsTruth:
-    """Two people in the official layout: 64 s at rest and 62 s of task, sines of a known band."""
+def generate(
+    root: Path, seed: int = 0, *, people: int = 2, effect: float = 1.0, fingerprint: float = 1.0
+) -> WindowsTruth:
+    """``people`` in the official layout, 64 s at rest and 62 s of task each: alpha and heart answer to the task.
+
+    Each person has one recording of either, as in the set, so there is no number of trials to choose.
+    """
     from moodal.media.generated_edf import write as write_edf
 
     rng = np.random.default_rng(seed)
     clips, info = [], []
-    for subject in range(2):
-        info.append([f"Subject{subject:02d}", 18 + subject, "FM"[subject], 2011, 10 + subject, subject])
+    root.mkdir(parents=True, exist_ok=True)
+    for subject in range(people):
+        person = Person.of(seed, subject)
+        good = int(subject % 3 > 0)
+        info.append([f"Subject{subject:02d}", 18 + subject % 9, "FM"[subject % 2], 2011, 10 + subject, good])
         for k, state in enumerate(STATES):
-            time = np.arange(500 * (64 if state == "rest" else 62)) / 500
-            phases = 10 * rng.uniform(size=len(EEG) + 1)
-            hertz = 10 if state == "rest" else 20
-            table = [
-                (f"EEG {name}", "uV", 500, (-500.0, 500.0), 20 * np.sin(2 * np.pi * hertz * time + phase))
-                for name, phase in zip((*EEG, "A2-A1"), phases, strict=True)
-            ]
-            table.append(("ECG ECG", "uV", 500, (-3000.0, 3000.0), 200 * np.sin(2 * np.pi * 1.2 * time)))
-            root.mkdir(parents=True, exist_ok=True)
+            seconds, names = (64, 62)[k], (*EEG, "A2-A1")
+            course = (-0.75, 0.75)[k] + 0.2 * latent(f"{state} {subject}", seconds, seed)
+            eeg, ecg = (
+                signal(kind, told, seconds, 500.0, person, course, rng, effect=effect, fingerprint=fingerprint, trial=k)
+                for kind, told in (("eeg", names), ("ecg", ("ecg",)))
+            )
+            eeg, ecg = np.clip(eeg, -490, 490), np.clip(ecg, -2900, 2900)
+            table = [(f"EEG {n}", "uV", 500, (-500.0, 500.0), eeg[:, i]) for i, n in enumerate(names)]
+            table.append(("ECG ECG", "uV", 500, (-3000.0, 3000.0), ecg[:, 0]))
             write_edf(root / f"Subject{subject:02d}_{k + 1}.edf", table)
             clips.append(f"S{subject:02d}-{state}")
     header = ["Subject", "Age", "Gender", "Recording year", "Number of subtractions", "Count quality"]
@@ -194,7 +203,8 @@ def generate(root: Path, seed: int = 0) -> WindowsTruth:
         return "Subject00_2.edf"
 
     return WindowsTruth(
-        clips, [c[:3] for c in clips], [""] * 4, {"workload": [c[4:] for c in clips]},
-        parts=["subject-info.csv", "Subject00_1.edf", "Subject01_2.edf"], tables=["subject-info.csv"], spoil=spoil,
-        modalities={"eeg": len(EEG), "ecg": 1}, starts=[0.0] * 4,
+        clips, [c[:3] for c in clips], [""] * len(clips), {"workload": [c[4:] for c in clips]},
+        parts=["subject-info.csv", "Subject00_1.edf", f"Subject{people - 1:02d}_2.edf"],
+        tables=["subject-info.csv"], spoil=spoil,
+        modalities={"eeg": len(EEG), "ecg": 1}, starts=[0.0] * len(clips),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from moodal.core.errors import InputError
 from moodal.lab.data.compact import arrays, rows
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
+from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.recordings import channels
 from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.twin import tabled, write
@@ -211,28 +212,41 @@ def _stretches(subject: str, seconds: npt.NDArray[np.float64], codes: npt.NDArra
 _PLAN: tuple[Stretch, ...] = (
     (0, 10, 0), (10, 22, 1), (22, 34, 0), (34, 56, 2), (56, 66, 0), (66, 78, 3), (78, 92, 0),
 )  # fmt: skip
-#: Lowest and highest value that the twin's files hold, decimal places.
-_RANGES = {"ppg": (-80, 80, 2), "eda": (0.2, 3, 6), "temp": (31, 33, 2), "acc": (-60, 60, 0)}
+#: Decimal places of the twin's files.
+_PLACES = {"ppg": 2, "eda": 6, "temp": 2, "acc": 0}
 
 
-def generate(root: Path, seed: int = 0) -> WindowsTruth:
-    """Two labelled people and one without labels in the official layout, 92 s each; read in windows of 10 s."""
+def generate(
+    root: Path, seed: int = 0, *, people: int = 2, trials: int = 1, effect: float = 1.0, fingerprint: float = 1.0
+) -> WindowsTruth:
+    """``people`` with labels and one without in the official layout; windows of 10 s.
+
+    92 s each: the three tasks, rest around them. ``trials`` makes every stretch that many times as long. Tasks are
+    aroused, rest is calm.
+    """
     rng = np.random.default_rng(seed)
     begin, seconds = 1_700_000_000, []
-    spans = [(k, t, s) for k, (a, b, t) in enumerate(_PLAN) for s in np.arange(a, b - 9, 10)]
+    plan = [(trials * a, trials * b, t) for a, b, t in _PLAN]
+    spans = [(k, t, s) for k, (a, b, t) in enumerate(plan) for s in np.arange(a, b - 9, 10)]
     samples: dict[str, list[npt.NDArray[Any]]] = {m: [] for m in MODALITIES}
-    for number in (1, 2, 10):
-        for m, (low, high, places) in _RANGES.items():
+    length = 92 * trials
+    labelled = [2, 10] if people == 2 else list(range(2, 2 + people))
+    for number in [1, *labelled]:
+        person = Person.of(seed, number)
+        state = np.concatenate([np.full(int(b - a), 0.75 if t else -0.75) for a, b, t in plan])
+        state += 0.2 * latent(f"person {number}", length, seed)
+        for m, places in _PLACES.items():
             fields, rate = MODALITIES[m]
-            values = np.round(rng.uniform(low, high, (round(92 * rate), len(fields))), places)
+            values = signal(m, fields, length, rate, person, state, rng, effect=effect, fingerprint=fingerprint)
+            values = np.round(64 * values if m == "acc" else values, places)
             head = [", ".join([f"{v:.6f}"] * len(fields)) for v in (begin, rate)]
-            body = [",".join(f"{v:.{places}f}" for v in row) for row in values]
+            body = [",".join(f"{v:.{places}f}" for v in row) for row in values.tolist()]
             write(root / "Raw_data" / f"S{number:02d}" / f"{_KEYS[m][0]}.csv", "\n".join([*head, *body, ""]))
             if number > 1:
                 values = values / 64 if m == "acc" else values
                 samples[m] += [values[round(s * rate) : round((s + 10) * rate)] for _, _, s in spans]
         if number > 1:
-            codes = np.concatenate([np.full(int(b - a), int(t > 0)) for a, b, t in _PLAN])
+            codes = np.concatenate([np.full(int(b - a), int(t > 0)) for a, b, t in plan])
             seconds += [[number, 70, 15, begin + s, c] for s, c in enumerate(codes)]
         begin += 10_000
     write(root / _LABELS, tabled(["Participant", "HR", "respr", "Time(sec)", "Label"], seconds))
@@ -244,13 +258,14 @@ def generate(root: Path, seed: int = 0) -> WindowsTruth:
 
     clips, place = [], 0
     for k, t, s in spans:
-        place = place + 1 if s > _PLAN[k][0] else 1
+        place = place + 1 if s > plan[k][0] else 1
         clips.append(f"{k + 1}-{TASKS[t]}-w{place:03d}")
-    tasks = 2 * [TASKS[t] for _, t, _ in spans]
+    names = [f"S{number:02d}" for number in labelled]
+    tasks = len(names) * [TASKS[t] for _, t, _ in spans]
     return WindowsTruth(
-        [f"{who}-{c}" for who in ("S02", "S10") for c in clips], ["S02"] * len(spans) + ["S10"] * len(spans),
-        [""] * 2 * len(spans), {"task": tasks, "stress": [STRESS[t != "none"] for t in tasks]},
+        [f"{who}-{c}" for who in names for c in clips], [who for who in names for _ in spans], [""] * len(tasks),
+        {"task": tasks, "stress": [STRESS[t != "none"] for t in tasks]},
         parts=["Raw_data", "Raw_data/S02", _LABELS.as_posix()], tables=[_LABELS.as_posix()], spoil=spoil,
         modalities={m: len(fields) for m, (fields, _) in MODALITIES.items()}, settings={"window_s": 10.0},
-        starts=2 * [float(s) for _, _, s in spans], samples=samples,
+        starts=len(names) * [float(s) for _, _, s in spans], samples=samples,
     )  # fmt: skip

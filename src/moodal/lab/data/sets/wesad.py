@@ -20,6 +20,7 @@ from moodal.core.errors import InputError, UsageError
 from moodal.lab.data import pickles
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
+from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.told import number
 from moodal.lab.data.twin import write
@@ -196,21 +197,41 @@ _PLAN: dict[str, tuple[str, tuple[tuple[int, float], ...]]] = {
 }
 
 
-def generate(root: Path, seed: int = 0) -> WindowsTruth:
-    """Two people in the official layout, about 75 s each, who met the phases in different orders; windows of 10 s."""
+#: How aroused the twin's people are, by code of the label channel; what is no state lies between.
+_AROUSED = {1: -0.6, 2: 0.85, 3: 0.1, 4: -0.9}
+
+
+def generate(
+    root: Path, seed: int = 0, *, people: int = 2, trials: int = 1, effect: float = 1.0, fingerprint: float = 1.0
+) -> WindowsTruth:
+    """``people`` in the official layout who met the phases in two orders, about 75 s each; windows of 10 s.
+
+    ``trials`` makes every phase that many times as long. Stress is aroused, meditation calm; the belt's and the
+    wristband's signals are of one heart and skin's state, each with noise of its own.
+    """
     rng = np.random.default_rng(seed)
     clips: list[str] = []
     states: list[str] = []
     sam: list[tuple[float, float]] = []
     begins: list[float] = []
     samples: dict[str, list[npt.NDArray[Any]]] = {m: [] for m in _STREAMS}
-    for subject, (order, plan) in _PLAN.items():
+    first_two = list(_PLAN.values())
+    some = [2, 10] if people == 2 else [n for n in range(2, people + 3) if n != 12][:people]
+    for who in some:
+        subject, person = f"S{who}", Person.of(seed, who)
+        order, short = _PLAN.get(subject, first_two[who % 2])
+        plan = [(code, s * trials if 1 <= code <= 4 else s) for code, s in short]
         seconds = sum(s for _, s in plan)
-        signal: dict[str, dict[str, Any]] = {"chest": {}, "wrist": {}}
-        for device, key, rate, fields, _ in _STREAMS.values():
-            signal[device][key] = rng.normal(size=(round(seconds * rate), len(fields))).astype("f8")
+        course = np.repeat([_AROUSED.get(code, 0.0) for code, _ in plan], [round(10 * s) for _, s in plan])
+        course = course[::10] + 0.2 * latent(subject, int(np.ceil(seconds)), seed)
+        channels: dict[str, dict[str, Any]] = {"chest": {}, "wrist": {}}
+        for m, (device, key, rate, fields, scale) in _STREAMS.items():
+            kind = m.partition("_")[2]
+            made = signal(kind, fields, seconds, rate, person, course, rng, effect=effect, fingerprint=fingerprint)
+            channels[device][key] = np.round(made / scale, 0 if m == "wrist_acc" else 5)
         label = np.concatenate([np.full(round(s * LABEL_HZ), code, np.int32) for code, s in plan])
-        write(root / subject / f"{subject}.pkl", pickles.write({"signal": signal, "label": label, "subject": subject}))
+        held = {"signal": channels, "label": label, "subject": subject}
+        write(root / subject / f"{subject}.pkl", pickles.write(held))
         ratings = rng.integers(1, 10, (5, 2))
         lines = [f"# Subj;{subject};;", f"# ORDER;{order};;", *(f"# DIM;{v};{a};;" for v, a in ratings), ""]
         write(root / subject / f"{subject}_quest.csv", "\n".join(lines))
@@ -226,19 +247,19 @@ def generate(root: Path, seed: int = 0) -> WindowsTruth:
                     begins.append(at + 10 * w)
                     for m, (device, key, rate, _, scale) in _STREAMS.items():
                         first = int(np.ceil((at + 10 * w) * rate - 1e-6))
-                        samples[m].append(scale * signal[device][key][first : first + round(10 * rate)])
+                        samples[m].append(scale * channels[device][key][first : first + round(10 * rate)])
                 k += 1
             at += s
-    who = [c.partition("-")[0] for c in clips]
+    whose = [c.partition("-")[0] for c in clips]
 
     def spoil(where: Path) -> str:
-        held = {"label": np.array([1, 2, 9], np.int32), "subject": "S2", "signal": signal}
+        held = {"label": np.array([1, 2, 9], np.int32), "subject": "S2", "signal": channels}
         write(where / "S2" / "S2.pkl", pickles.write(held))
         return "S2.pkl"
 
     return WindowsTruth(
-        clips, who, [""] * len(clips), {"state": states, "stress": [_STRESS[s] for s in states], "sam": sam},
-        parts=["S2/S2.pkl", "S10/S10_quest.csv"], tables=["S2/S2_quest.csv", "S2/S2.pkl"], spoil=spoil,
+        clips, whose, [""] * len(clips), {"state": states, "stress": [_STRESS[s] for s in states], "sam": sam},
+        parts=["S2/S2.pkl", f"S{some[-1]}/S{some[-1]}_quest.csv"], tables=["S2/S2_quest.csv", "S2/S2.pkl"], spoil=spoil,
         modalities={m: len(told[3]) for m, told in _STREAMS.items()}, settings={"window_s": 10.0},
         starts=begins, samples=samples,
     )  # fmt: skip
