@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from moodal.core.clock import FloatArray
+
+from .eeg_places import PLACES, POSITIONS, plane, position
 
 __all__ = ["BANDS", "POSITIONS", "band_powers", "cross_spectra", "interpolation", "position", "referenced", "stand_ins"]
 
@@ -15,42 +16,8 @@ __all__ = ["BANDS", "POSITIONS", "band_powers", "cross_spectra", "interpolation"
 BANDS: dict[str, tuple[float, float]] = {
     "delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 45.0),
 }  # fmt: skip
-#: The 19 electrodes of the 10-20 system (Jasper 1958) in a plane seen from above, nose up: x to the right, y to the
-#: front, 1 where the head's equator is (azimuthal equidistant projection of the sphere).
-POSITIONS: dict[str, tuple[float, float]] = {
-    "Fp1": (-0.31, 0.95), "Fp2": (0.31, 0.95), "F7": (-0.81, 0.59), "F3": (-0.42, 0.52), "Fz": (0.0, 0.5),
-    "F4": (0.42, 0.52), "F8": (0.81, 0.59), "T7": (-1.0, 0.0), "C3": (-0.5, 0.0), "Cz": (0.0, 0.0), "C4": (0.5, 0.0),
-    "T8": (1.0, 0.0), "P7": (-0.81, -0.59), "P3": (-0.42, -0.52), "Pz": (0.0, -0.5), "P4": (0.42, -0.52),
-    "P8": (0.81, -0.59), "O1": (-0.31, -0.95), "O2": (0.31, -0.95),
-}  # fmt: skip
-#: Electrodes between them, from which they may be estimated (10-10 system, Oostenveld and Praamstra 2001).
-_BETWEEN: dict[str, tuple[float, float]] = {
-    "Fpz": (0.0, 1.0), "AF3": (-0.3, 0.74), "AF4": (0.3, 0.74), "AF7": (-0.59, 0.81), "AF8": (0.59, 0.81),
-    "FC1": (-0.23, 0.26), "FC2": (0.23, 0.26), "FC5": (-0.69, 0.29), "FC6": (0.69, 0.29), "FCz": (0.0, 0.25),
-    "CP1": (-0.23, -0.26), "CP2": (0.23, -0.26), "CP5": (-0.69, -0.29), "CP6": (0.69, -0.29), "CPz": (0.0, -0.25),
-    "PO3": (-0.3, -0.74), "PO4": (0.3, -0.74), "POz": (0.0, -0.75), "Oz": (0.0, -1.0), "TP9": (-1.15, -0.38),
-    "TP10": (1.15, -0.38), "FT9": (-1.15, 0.38), "FT10": (1.15, 0.38), "FC3": (-0.46, 0.27), "FC4": (0.46, 0.27),
-    "CP3": (-0.46, -0.27), "CP4": (0.46, -0.27), "P1": (-0.21, -0.5), "P2": (0.21, -0.5), "F1": (-0.21, 0.5),
-    "F2": (0.21, 0.5), "C1": (-0.25, 0.0), "C2": (0.25, 0.0), "C5": (-0.75, 0.0), "C6": (0.75, 0.0),
-    "PO7": (-0.59, -0.81), "PO8": (0.59, -0.81),
-}  # fmt: skip
-#: Names of the older edition.
-_OLD = {"t3": "T7", "t4": "T8", "t5": "P7", "t6": "P8"}
-_KNOWN = {name.lower(): name for name in (*POSITIONS, *_BETWEEN)} | _OLD
-#: What may stand before and after a position: kind and reference.
-_BEFORE = re.compile(r"^(eeg|eeg[:_\- ]|channel)\s*[:_\- ]?\s*", re.IGNORECASE)
-_AFTER = re.compile(r"\s*[-_:]\s*(ref|le|avg|ar|a1|a2|m1|m2|linked|cle)\w*$|\.+$", re.IGNORECASE)
 #: How steeply an electrode's weight falls with distance where it stands in for one that is not there.
 _STEEPNESS, _NEIGHBOURS = 2.0, 4
-
-
-def position(name: str) -> str | None:
-    """The position that a channel's name means, as `POSITIONS` or the 10-10 system spells it; None for no electrode.
-
-    >>> position("EEG T3-REF"), position("FP1."), position("A2-A1")
-    ('T7', 'Fp1', None)
-    """
-    return _KNOWN.get(_AFTER.sub("", _BEFORE.sub("", name.strip())).lower())
 
 
 def interpolation(names: Sequence[str | None]) -> FloatArray:
@@ -59,12 +26,11 @@ def interpolation(names: Sequence[str | None]) -> FloatArray:
     One that is there is itself; one that is not is the mean of its four nearest, weighted by inverse squared distance
     (Shepard 1968). A channel of no position (None) has no weight.
     """
-    there = {**POSITIONS, **_BETWEEN}
     weights = np.zeros((len(POSITIONS), len(names)))
-    placed = [k for k, n in enumerate(names) if n in there]
+    placed = [k for k, n in enumerate(names) if n in PLACES]
     if not placed:
         return weights
-    at = np.array([there[str(names[k])] for k in placed])
+    at = np.array([plane(str(names[k])) for k in placed])
     for row, (name, place) in enumerate(POSITIONS.items()):
         if name in names:
             weights[row, list(names).index(name)] = 1.0
@@ -85,7 +51,7 @@ def stand_ins(names: Sequence[str | None], farthest: float = 0.45) -> list[str |
     """
     shown: list[str | None] = [n if n in POSITIONS else None for n in names]
     free = {n: at for n, at in POSITIONS.items() if n not in names}
-    between = [(k, np.array(_BETWEEN[str(n)])) for k, n in enumerate(names) if n in _BETWEEN]
+    between = [(k, np.array(plane(str(n)))) for k, n in enumerate(names) if n in PLACES and n not in POSITIONS]
     near = sorted(
         (round(float(np.hypot(*(np.array(there) - at))), 3), k, n) for k, at in between for n, there in free.items()
     )

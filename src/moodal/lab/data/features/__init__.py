@@ -21,6 +21,7 @@ __all__ = ["MAKERS", "features", "make"]
 
 MAKERS: dict[str, str] = {
     "eeg-bands": "moodal.lab.data.features.eeg",
+    "eeg-de": "moodal.lab.data.features.eeg_de",
     "hand": "moodal.lab.data.features.hand",
     "sentence": "moodal.lab.data.features.sentence",
     "whisper": "moodal.lab.data.features.whisper",
