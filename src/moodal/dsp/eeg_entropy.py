@@ -70,7 +70,8 @@ def _transform(n: int, rate_hz: float, bands: tuple[tuple[float, float], ...]) -
     f = np.fft.rfftfreq(n, 1 / rate_hz)
     taper = np.hanning(n + 1)[:n]
     scale = np.sqrt(2 / (n * np.square(taper).sum()))
-    parts, begins = [], []
+    parts: list[FloatArray] = []
+    begins: list[int] = []
     for low, high in bands:
         bins = np.flatnonzero((f >= low) & (f < high) & (f > 0))
         if not len(bins):
@@ -182,7 +183,10 @@ def asymmetries(de: npt.NDArray[np.floating], names: Sequence[str], kinds: Seque
     """
     at = {n: k for k, n in enumerate(names)}
     columns, fields = [], []
-    for kind in [k for kind in kinds for k in (("dasm", "rasm") if kind == "asm" else (kind,))]:
+    wanted: list[str] = []
+    for kind in kinds:
+        wanted += ["dasm", "rasm"] if kind == "asm" else [kind]
+    for kind in wanted:
         if kind not in ("dasm", "rasm", "dcau"):
             raise UsageError(f"unknown asymmetry {kind!r}", fix="Known: dasm, rasm, asm, dcau.")
         for one, other in front_back_pairs(names) if kind == "dcau" else side_pairs(names):

@@ -89,8 +89,8 @@ def cascade(*filters: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=128)
 def _matrices(sections: bytes, n: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """For blocks of ``n``: output from block ``(n, n)`` and state ``(n, s)``, next state from state ``(s, s)`` and block
-    ``(s, n)``, and the state in which a constant 1 leaves the filter ``(s,)``."""
+    """For blocks of ``n``: output from block ``(n, n)`` and state ``(n, s)``, next state from state ``(s, s)`` and
+    block ``(s, n)``, and the state in which a constant 1 leaves the filter ``(s,)``."""
     sos = np.frombuffer(sections).reshape(-1, 6)
     a, b, c, d = np.zeros((0, 0)), np.zeros(0), np.zeros(0), 1.0
     for b0, b1, b2, _, a1, a2 in sos:
