@@ -54,7 +54,7 @@ def stand_ins(names: Sequence[str | None], farthest: float = 0.45) -> list[str |
     between = [(k, np.array(plane(str(n)))) for k, n in enumerate(names) if n in PLACES and n not in POSITIONS]
     order = list(POSITIONS)  # of two that are as near, the one named first: Fp1 for AF7
     near = sorted(
-        (round(float(np.hypot(*(np.array(there) - at))), 3), k, order.index(n))
+        (round(float(np.hypot(*(np.array(there) - at))), 2), k, order.index(n))
         for k, at in between
         for n, there in free.items()
     )

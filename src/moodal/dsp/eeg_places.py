@@ -1,9 +1,9 @@
 """Where electrodes sit: one table from the names of channels to places on a sphere.
 
 The 10-20 system (Jasper 1958), its 10-10 and 10-5 extensions (Oostenveld and Praamstra 2001, Clin. Neurophysiol.
-112(4), 713-719) laid on a sphere as they are defined: the ring through Fpz, T7, Oz and T8 is the equator, cut in steps of 10 %;
-so is the line from front to back; and every row is the arc through two points of the ring and one of that line, cut in
-equal parts. Columns 9 and 10 lie on a second ring, a step of 10 % lower.
+112(4), 713-719) laid on a sphere as they are defined: the ring through Fpz, T7, Oz and T8 is the equator, cut in steps
+of 10 %; so is the line from front to back; and every row is the arc through two points of the ring and one of that
+line, cut in equal parts. Columns 9 and 10 lie on a second ring, a step of 10 % lower.
 """
 
 from __future__ import annotations
