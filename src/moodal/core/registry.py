@@ -77,6 +77,7 @@ KINDS: dict[str, dict[str, str]] = {
         "case": "moodal.lab.data.sets.case",
         "k-emocon": "moodal.lab.data.sets.k_emocon",
         "ceap-360vr": "moodal.lab.data.sets.ceap360",
+        "deap": "moodal.lab.data.sets.deap",
         "goemotions": "moodal.lab.data.sets.goemotions",
         "emobank": "moodal.lab.data.sets.emobank",
         "xed": "moodal.lab.data.sets.xed",

@@ -87,33 +87,42 @@ def quadrants(valence: Sequence[str], arousal: Sequence[str]) -> list[str]:
 
 
 def rating_labels(
-    ratings: Mapping[str, Sequence[float]], rule: str, scale: tuple[float, float], *, subject: Sequence[str] = (),
-    where: str = "",
+    ratings: Mapping[str, Sequence[float]], rule: str | Mapping[str, str],
+    scale: tuple[float, float] | Mapping[str, tuple[float, float]], *, subject: Sequence[str] = (), where: str = "",
 ) -> tuple[dict[str, Labels], list[str]]:  # fmt: skip
     """What a set with ratings offers: each rating by its name as low or high, ``quadrant`` where it has valence and
-    arousal, and ``ratings``, all of them as they were told; and the notices of the rule.
+    arousal, and ``ratings``, all of them as they were told; and the notices of the rule. ``rule`` and ``scale`` hold
+    for all, or say by name what holds for each.
 
     Raises
     ------
     InputError : a rating outside the scale.
+    UsageError : no rule for one of them.
     """
-    low, high = scale
     labels: dict[str, Labels] = {}
     notices: list[str] = []
+    scales = scale if isinstance(scale, Mapping) else dict.fromkeys(ratings, scale)
+    rules = rule if isinstance(rule, Mapping) else dict.fromkeys(ratings, rule)
     for name, values in ratings.items():
+        if name not in rules:
+            raise UsageError(f"rule says nothing of {name}", where=where, fix="Name a rule for each rating, or one.")
         told = np.asarray(values, np.float64)
+        low, high = scales[name]
         if (off := np.flatnonzero((told < low) | (told > high))).size:
             raise InputError(
                 f"row {int(off[0]) + 1} rates {name} {told[off[0]]:g}, outside {low:g} to {high:g}", where=where,
                 fix="Correct the row, or get the file again.",
             )  # fmt: skip
-        by_rule = rated(told, rule, name, subject=subject, where=where)
+        by_rule = rated(told, rules[name], name, subject=subject, where=where)
         labels[name] = Labels.of_classes(by_rule.told, LEVELS, where=where, source=[f"{v:g}" for v in told])
         notices += [by_rule.notice] if by_rule.notice else []
     if {"valence", "arousal"} <= set(ratings):
         spelt = {n: [LEVELS[v] if v >= 0 else "" for v in labels[n].values] for n in ("valence", "arousal")}
         labels["quadrant"] = Labels.of_classes(quadrants(spelt["valence"], spelt["arousal"]), QUADRANTS)
     matrix = np.stack([np.asarray(v, np.float64) for v in ratings.values()], axis=1)
-    spelled = tuple(" ".join(f"{v:g}" for v in row) for row in matrix)
-    labels["ratings"] = Labels("continuous", tuple(ratings), matrix, units=f"{low:g} to {high:g}", source=spelled)
+    units = {f"{low:g} to {high:g}": None for low, high in (scales[n] for n in ratings)}
+    if len(units) > 1:
+        units = {f"{n} {scales[n][0]:g} to {scales[n][1]:g}": None for n in ratings}
+    source = tuple(" ".join(f"{v:g}" for v in row) for row in matrix)
+    labels["ratings"] = Labels("continuous", tuple(ratings), matrix, units=", ".join(units), source=source)
     return labels, notices

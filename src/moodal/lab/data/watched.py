@@ -1,0 +1,159 @@
+"""People watch clips and rate them: what the readers of such sets share.
+
+A trial is one clip watched by one person. Its windows are cut from the stretch that the reader names, its ratings
+become labels by a named rule, counted over trials (not windows, of which long clips have more).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moodal.core.errors import InputError, UsageError
+
+from .dataset import Dataset
+from .labels import Labels
+from .rated import rating_labels
+from .windows import Channels, Windowed, checked
+
+__all__ = ["BASELINES", "Trial", "Watched", "numbered", "picked", "subtracted"]
+
+#: What is done with the rest that was recorded before a clip.
+BASELINES = ("drop", "keep", "subtract")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One clip watched by one person: ``streams`` by modality on the clock of ``recording``, the stretch
+    ``[start_s, end_s)`` that windows are cut from, ``ratings`` as told (NaN: not rated), further ``columns``."""
+
+    subject: str
+    stimulus: str
+    recording: str
+    streams: Mapping[str, Channels]
+    start_s: float
+    end_s: float
+    ratings: Mapping[str, float]
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Person and clip: the trial whatever its place in a file or in the evening."""
+        return f"{self.subject}-{self.stimulus}"
+
+
+class Watched:
+    """Collects trials and makes a data set of them; ``modalities`` as in `Windowed`, ``rule`` and ``scale`` as in
+    `rating_labels`."""
+
+    def __init__(
+        self, name: str, modalities: Mapping[str, tuple[tuple[str, ...], float]], window_s: float | None,
+        hop_s: float | None, rule: str | Mapping[str, str],
+        scale: tuple[float, float] | Mapping[str, tuple[float, float]],
+    ) -> None:  # fmt: skip
+        self.name, self.rule, self.scale = name, rule, scale
+        self._windows = Windowed(name, modalities, *checked(window_s, hop_s, name))
+        self._window_s = window_s
+        self._ratings: list[Mapping[str, float]] = []
+        self._people: list[str] = []
+        self._short: list[str] = []
+
+    def add(self, trial: Trial) -> int:
+        """Cut its windows; how many there are.
+
+        Raises
+        ------
+        InputError : a rating outside its scale.
+        """
+        for name, value in trial.ratings.items():
+            low, high = self.scale[name] if isinstance(self.scale, Mapping) else self.scale
+            if value < low or value > high:
+                raise InputError(f"{trial.name} rates {name} {value:g}, outside {low:g} to {high:g}",
+                                 where=trial.recording, fix="Get the file again.")  # fmt: skip
+        kept = self._windows.add(
+            trial.streams, trial.start_s, trial.end_s, trial=trial.name, recording=trial.recording,
+            subject=trial.subject, session=trial.subject, stimulus=trial.stimulus,
+            **{"order": "", **trial.columns}, _trial=len(self._ratings),
+        )  # fmt: skip
+        if kept:
+            self._ratings.append(trial.ratings)
+            self._people.append(trial.subject)
+        else:
+            self._short.append(trial.name)
+        return kept
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def dataset(self, *, terms: str, notices: Iterable[str], where: str) -> Dataset:
+        """Everything collected; the collector is empty afterwards.
+
+        Raises
+        ------
+        InputError : no trial is as long as a window, or a rating outside its scale.
+        """
+        labels: dict[str, Labels] = {}
+        told: list[str] = []
+        if self._ratings:
+            columns = {n: [r[n] for r in self._ratings] for n in self._ratings[0]}
+            labels, told = rating_labels(columns, self.rule, self.scale, subject=self._people, where=where)
+        lost = []
+        if self._short:
+            lasts = "are covered by no signal" if self._window_s is None else f"do not fill {self._window_s:g} s"
+            lost = [f"{len(self._short)} trials {lasts} and are left out (first: {self._short[0]})"]
+        return self._windows.dataset(
+            lambda kept: {k: v.take(np.array(kept["_trial"], np.int64)) for k, v in labels.items()},
+            terms=terms, notices=[*notices, *told, *lost], where=where,
+        )  # fmt: skip
+
+
+def numbered(paths: Iterable[Path], pattern: str) -> dict[int, Path]:
+    """Files or folders whose whole name has the form of ``pattern``, by the number in its first group, in its order:
+    2 before 10, whatever zeros stand before.
+
+    Raises
+    ------
+    InputError : two of them have the same number.
+    """
+    found: dict[int, Path] = {}
+    for path in sorted(paths):
+        if (match := re.fullmatch(pattern, path.name, re.IGNORECASE)) is None:
+            continue
+        number = int(match[1])
+        if number in found:
+            raise InputError(f"{found[number].name} and {path.name} are of the same number", where=str(path.parent),
+                             fix="Leave the one that is meant.")  # fmt: skip
+        found[number] = path
+    return dict(sorted(found.items()))
+
+
+def picked(asked: Sequence[str], known: Iterable[str], name: str) -> tuple[str, ...]:
+    """The signals that are read: those asked for, in the set's own order; all where none is.
+
+    Raises
+    ------
+    UsageError : one that the set does not have.
+    """
+    has = tuple(known)
+    if isinstance(asked, str):
+        asked = (asked,)
+    for signal in asked:
+        if signal not in has:
+            raise UsageError(f"has no signal {signal!r}", where=name, fix=f"It has: {', '.join(has)}.")
+    return tuple(s for s in has if s in asked) or has
+
+
+def subtracted(stream: Channels, start_s: float, end_s: float) -> Channels:
+    """The same without each channel's mean over the rest ``[start_s, end_s)``; unchanged where that is not covered."""
+    rest = stream.cut(start_s, end_s - start_s)
+    if rest is None:
+        return stream
+    with np.errstate(invalid="ignore"):
+        level = np.nan_to_num(np.nanmean(rest, axis=0) if np.isfinite(rest).any() else np.zeros(rest.shape[1]))
+    values = stream.values.astype(np.float32) * np.float32(stream.scale) - level.astype(np.float32)
+    return Channels(values, stream.rate_hz, stream.start_s)
