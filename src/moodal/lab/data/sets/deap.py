@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from moodal.core.errors import InputError
@@ -33,10 +32,10 @@ from .deap_layout import (
     COLUMNS,
     FIELDS,
     FOLDERS,
+    RATE_HZ,
     RATINGS,
     RATINGS_FILE,
     RAW_HZ,
-    RATE_HZ,
     REST_S,
     ROWS,
     SKIN_UNITS,

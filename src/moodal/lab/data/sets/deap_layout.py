@@ -102,9 +102,9 @@ class Skin:
                 if np.isfinite(level).any() and _LOW <= np.nanmedian(level) <= _HIGH:
                     self._told[name].append(person)
                     return name
-            level = float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
+            told = float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
         raise InputError(
-            f"its eda has a level of {level:.3g}, which is skin conductance neither in nS, µS nor ohm", where=str(file),
+            f"its eda has a level of {told:.3g}, which is skin conductance neither in nS, µS nor ohm", where=str(file),
             fix='Leave it out (signals), or take it without a unit: as_published = ["eda"].',
         )  # fmt: skip
 
