@@ -109,6 +109,7 @@ KINDS: dict[str, dict[str, str]] = {
     # Models that read raw signals, with training of their own.
     "learners": {
         "physioomni": "moodal.lab.train.physioomni",
+        "eeg-net": "moodal.lab.train.eeg",
     },
 }
 
