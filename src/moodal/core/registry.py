@@ -78,6 +78,7 @@ KINDS: dict[str, dict[str, str]] = {
         "k-emocon": "moodal.lab.data.sets.k_emocon",
         "ceap-360vr": "moodal.lab.data.sets.ceap360",
         "deap": "moodal.lab.data.sets.deap",
+        "dreamer": "moodal.lab.data.sets.dreamer",
         "goemotions": "moodal.lab.data.sets.goemotions",
         "emobank": "moodal.lab.data.sets.emobank",
         "xed": "moodal.lab.data.sets.xed",

@@ -7,21 +7,23 @@ become labels by a named rule, counted over trials (not windows, of which long c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from moodal.core.errors import InputError, UsageError
 
 from .dataset import Dataset
 from .labels import Labels
 from .rated import rating_labels
+from .spec import SetSpec
 from .windows import Channels, Windowed, checked
 
-__all__ = ["BASELINES", "Trial", "Watched", "numbered", "picked", "subtracted"]
+__all__ = ["BASELINES", "NoHoles", "Trial", "Watched", "apart", "numbered", "picked", "subtracted", "together"]
 
 #: What is done with the rest that was recorded before a clip.
 BASELINES = ("drop", "keep", "subtract")
@@ -77,8 +79,8 @@ class Watched:
                                  where=trial.recording, fix="Get the file again.")  # fmt: skip
         kept = self._windows.add(
             trial.streams, trial.start_s, trial.end_s, trial=trial.name, recording=trial.recording,
-            subject=trial.subject, session=trial.subject, stimulus=trial.stimulus,
-            **{"order": "", **trial.columns}, _trial=len(self._ratings),
+            subject=trial.subject, stimulus=trial.stimulus,
+            **{"session": trial.subject, "order": "", **trial.columns}, _trial=len(self._ratings),
         )  # fmt: skip
         if kept:
             self._ratings.append(trial.ratings)
@@ -110,6 +112,40 @@ class Watched:
             lambda kept: {k: v.take(np.array(kept["_trial"], np.int64)) for k, v in labels.items()},
             terms=terms, notices=[*notices, *told, *lost], where=where,
         )  # fmt: skip
+
+
+def together(
+    people: Iterable[Iterable[Trial]], collector: Callable[[], Watched], notices: Callable[[], Iterable[str]],
+    spec: SetSpec, where: Path,
+) -> Dataset:  # fmt: skip
+    """All people's trials as one data set; notices are asked for when all are read."""
+    watched = collector()
+    for trials in people:
+        for trial in trials:
+            watched.add(trial)
+    return watched.dataset(terms=spec.licence, notices=notices(), where=str(where))
+
+
+def apart(
+    people: Iterable[Iterable[Trial]], collector: Callable[[], Watched], notices: Callable[[], Iterable[str]],
+    spec: SetSpec, where: Path,
+) -> Iterator[Dataset]:  # fmt: skip
+    """One data set a person, so that one person's signals are in memory at a time; who has none is passed over."""
+    for trials in people:
+        watched = collector()
+        for trial in trials:
+            watched.add(trial)
+        if len(watched):
+            yield watched.dataset(terms=spec.licence, notices=notices(), where=str(where))
+
+
+class NoHoles(Channels):
+    """Channels of which a window with a hole (NaN) is not there at all: nothing is filled in silence."""
+
+    def cut(self, start_s: float, length_s: float) -> npt.NDArray[np.float32] | None:
+        """As `Channels.cut`; None where a value is missing, too."""
+        part = super().cut(start_s, length_s)
+        return None if part is None or np.isnan(part).any() else part
 
 
 def numbered(paths: Iterable[Path], pattern: str) -> dict[int, Path]:
@@ -156,4 +192,4 @@ def subtracted(stream: Channels, start_s: float, end_s: float) -> Channels:
     with np.errstate(invalid="ignore"):
         level = np.nan_to_num(np.nanmean(rest, axis=0) if np.isfinite(rest).any() else np.zeros(rest.shape[1]))
     values = stream.values.astype(np.float32) * np.float32(stream.scale) - level.astype(np.float32)
-    return Channels(values, stream.rate_hz, stream.start_s)
+    return replace(stream, values=values, scale=1.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.sets.deap_raw import original
 from moodal.lab.data.sets.deap_twin import generate
+from moodal.lab.data.skin import SKIN_UNITS, Skin
 from moodal.lab.data.spec import SetSpec, find, lacking
 from moodal.lab.data.told import checked, number
-from moodal.lab.data.watched import BASELINES, Trial, Watched, numbered, picked, subtracted
+from moodal.lab.data.watched import BASELINES, Trial, Watched, apart, numbered, picked, subtracted, together
 from moodal.lab.data.windows import Channels
 
 from .deap_layout import (
@@ -38,10 +40,9 @@ from .deap_layout import (
     RAW_HZ,
     REST_S,
     ROWS,
-    SKIN_UNITS,
     Rated,
-    Skin,
     site,
+    skin_unit,
 )
 
 __all__ = ["SPEC", "generate", "people", "read"]
@@ -95,11 +96,8 @@ def read(
     InputError : a part is not there, cannot be read, or cannot be what it says it is.
     """
     asked = _Asked.of(root, signals, baseline, rule, version, subjects, accept, as_published)
-    watched = asked.collector(window_s, hop_s)
-    for n in asked.files:
-        for trial in asked.trials(n):
-            watched.add(trial)
-    return watched.dataset(terms=SPEC.licence, notices=asked.notices(), where=str(asked.path))
+    collector = partial(asked.collector, window_s, hop_s)
+    return together(map(asked.trials, asked.files), collector, asked.notices, SPEC, asked.path)
 
 
 def people(
@@ -117,12 +115,8 @@ def people(
 ) -> Iterator[Dataset]:
     """What `read` gives, one person after another, so that one person's signals are in memory at a time."""
     asked = _Asked.of(root, signals, baseline, rule, version, subjects, accept, as_published)
-    for n in asked.files:
-        watched = asked.collector(window_s, hop_s)
-        for trial in asked.trials(n):
-            watched.add(trial)
-        if len(watched):
-            yield watched.dataset(terms=SPEC.licence, notices=asked.notices(), where=str(asked.files[n]))
+    collector = partial(asked.collector, window_s, hop_s)
+    return apart(map(asked.trials, asked.files), collector, asked.notices, SPEC, asked.path)
 
 
 @dataclass
@@ -200,7 +194,7 @@ class _Asked:
         if not len(data):
             self.said.append(f"s{n:02d} has no trials and is left out")
             return
-        skin = self.skin.unit(n, data[:, ROWS["eda"][0], ::64], file) if self._converts("eda") else ""
+        skin = self.skin.unit(n, data[:, ROWS["eda"][0], ::64], file, skin_unit(n)) if self._converts("eda") else ""
         if len(data) < 40:
             self.said.append(f"s{n:02d} has {len(data)} of 40 trials")
         whole = data.shape[2] / RATE_HZ

@@ -1,19 +1,14 @@
-"""How DEAP's files are laid out: names and rows of channels, markers, and the unit of its skin conductance."""
+"""How DEAP's files are laid out: names and rows of channels, and its table of ratings."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from moodal.core.errors import InputError
 
-__all__ = ["EEG", "FIELDS", "FOLDERS", "RATINGS", "ROWS", "SKIN_UNITS", "TWENTE", "Rated", "Skin", "site"]
+__all__ = ["EEG", "FIELDS", "FOLDERS", "RATINGS", "ROWS", "TWENTE", "Rated", "site", "skin_unit"]
 
 #: Order of the preprocessed files, which is that of the recordings made in Geneva; and of those made in Twente.
 EEG = ("Fp1", "AF3", "F3", "F7", "FC5", "FC1", "C3", "T7", "CP5", "CP1", "P3", "P7", "PO3", "O1", "Oz", "Pz", "Fp2",
@@ -47,6 +42,11 @@ def site(person: int) -> str:
     return "Twente" if person <= 22 else "Geneva"
 
 
+def skin_unit(person: int) -> str:
+    """In which unit the documentation says that a person's skin conductance is."""
+    return "nS" if site(person) == "Twente" else "ohm"
+
+
 @dataclass(frozen=True, slots=True)
 class Rated:
     """A row of the table: place in the evening, ratings, start of the video (in ticks of the presenting program),
@@ -66,49 +66,3 @@ class Rated:
                     f"{what} is rated {name} {value:g} in {file.name} and {self.ratings[name]:g} in the table",
                     where=self.where, fix="Get both files again: trials and labels do not belong together.",
                 )  # fmt: skip
-
-
-def _of_ohm(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(values > 0, 1e6 / values, np.nan)
-
-
-#: Unit → microsiemens.
-SKIN_UNITS: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
-    "nS": lambda v: v * 1e-3, "ohm": _of_ohm, "µS": lambda v: v,
-}  # fmt: skip
-#: What a level of skin conductance is believed to be, µS.
-_LOW, _HIGH = 0.05, 60.0
-
-
-@dataclass
-class Skin:
-    """In which unit each person's skin conductance is: the documentation tells nanosiemens for Twente and ohm for
-    Geneva; the unit is the first that gives a level which skin has."""
-
-    _told: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-
-    def unit(self, person: int, values: npt.NDArray[Any], file: Path) -> str:
-        """The unit of those ``values``.
-
-        Raises
-        ------
-        InputError : in no unit could they be skin conductance.
-        """
-        documented = "nS" if site(person) == "Twente" else "ohm"
-        with np.errstate(invalid="ignore", over="ignore"):
-            for name in dict.fromkeys((documented, "nS", "µS", "ohm")):
-                level = SKIN_UNITS[name](np.asarray(values, np.float64))
-                if np.isfinite(level).any() and _LOW <= np.nanmedian(level) <= _HIGH:
-                    self._told[name].append(person)
-                    return name
-            told = float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
-        raise InputError(
-            f"its eda has a level of {told:.3g}, which is skin conductance neither in nS, µS nor ohm", where=str(file),
-            fix='Leave it out (signals), or take it without a unit: as_published = ["eda"].',
-        )  # fmt: skip
-
-    def notices(self) -> list[str]:
-        """Which unit was found in how many people."""
-        told = ", ".join(f"{u} in {len(p)}" for u, p in self._told.items())
-        return [f"unit of eda by its values, people: {told}; read as µS"] if told else []

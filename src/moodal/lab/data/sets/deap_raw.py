@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 from moodal.core.errors import InputError
+from moodal.lab.data.skin import SKIN_UNITS
 from moodal.lab.data.watched import Trial
 from moodal.lab.data.windows import Channels
 from moodal.media.edf_channels import EdfChannels
 
-from .deap_layout import CLIP_S, FIELDS, RAW_HZ, REST_S, SKIN_UNITS, Rated
+from .deap_layout import CLIP_S, FIELDS, RAW_HZ, REST_S, Rated, skin_unit
 
 if TYPE_CHECKING:
     from .deap import _Asked
@@ -53,7 +54,8 @@ def original(file: Path, n: int, ratings: Mapping[int, Rated], asked: _Asked) ->
     skin = ""
     if "eda" in asked.signals and "eda" not in asked.as_published:
         at = [bdf.find(*_SINGLE["eda"])]
-        skin = asked.skin.unit(n, np.concatenate([bdf.values(at, t, t + CLIP_S)[::256] for t in shown.values()]), file)
+        some = np.concatenate([bdf.values(at, t, t + CLIP_S)[::256] for t in shown.values()])
+        skin = asked.skin.unit(n, some, file, skin_unit(n))
     for video in sorted(shown):
         first = round((shown[video] - REST_S) * RAW_HZ)
         begin = first / RAW_HZ
