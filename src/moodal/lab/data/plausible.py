@@ -43,6 +43,7 @@ RANGES: dict[str, _Range] = {
     "eda": _Range("level", 0.005, 100.0, "µS"),
     "temp": _Range("level", 15.0, 45.0, "°C"),
     "acc": _Range("norm", 0.3, 4.0, "g"),
+    "hr": _Range("level", 25.0, 230.0, "1/min"),
 }
 #: Share of samples at one of its extremes from which a channel is saturated, and share of equal neighbours from which
 #: it is flat; samples that are looked at, at most.
@@ -81,9 +82,10 @@ class Plausible:
         where: str,
         *,
         expected_s: float | None = None,
+        published_hz: float | None = None,
     ) -> None:
         """Look at ``values (n, channels)`` of a kind of `RANGES` in our unit; ``expected_s`` is how long the stretch
-        lasted by another source (the clip that was shown).
+        lasted by another source (the clip that was shown), ``published_hz`` the rate that its makers tell.
 
         Raises
         ------
@@ -95,6 +97,9 @@ class Plausible:
                              fix="Get the file again.")  # fmt: skip
         if not (np.isfinite(rate_hz) and rate_hz > 0):
             raise InputError(f"its {kind} has the rate {rate_hz}", where=where, fix="Get the file again.")
+        if published_hz is not None and abs(rate_hz / published_hz - 1) > 0.01 and "rate" not in self.accept:
+            raise InputError(f"its {kind} is at {rate_hz:g} Hz, its makers tell {published_hz:g}", where=where,
+                             fix='Get the file again, or accept = ["rate"].')  # fmt: skip
         self._named(kind, channels, where)
         if expected_s is not None:
             self._lasting(kind, len(values), rate_hz, expected_s, where)

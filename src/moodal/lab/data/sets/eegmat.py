@@ -23,6 +23,7 @@ from moodal.lab.data.compact import arrays, rows
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person, latent, signal
+from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.recordings import channels
 from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.twin import tabled, write
@@ -49,13 +50,22 @@ STATES = ("rest", "task")
 MODALITIES = {"eeg": (EEG, 125.0), "ecg": (("ecg",), 250.0)}
 #: How much of a recording is used, from its end, s; microvolts a unit of the compact file.
 LAST_S, EEG_UV = 62.0, 0.2
+#: Rate of the official files, Hz.
+RATE_HZ = 500.0
 _FILE = re.compile(r"Subject(\d+)_([12])\.edf", re.IGNORECASE)
 
 
-def read(root: Path | str | None = None, *, window_s: float | None = None, hop_s: float | None = None) -> Dataset:
+def read(
+    root: Path | str | None = None,
+    *,
+    window_s: float | None = None,
+    hop_s: float | None = None,
+    accept: Sequence[str] = (),
+) -> Dataset:
     """One example a recording, or its windows of ``window_s`` every ``hop_s`` seconds.
 
     Modalities: ``eeg (steps, 19)`` at 125 Hz and ``ecg (steps, 1)`` at 250 Hz, µV. Label ``workload``: rest or task.
+    ``accept`` waives checks (see `moodal.lab.data.plausible`).
 
     Raises
     ------
@@ -67,9 +77,14 @@ def read(root: Path | str | None = None, *, window_s: float | None = None, hop_s
     (info,) = need(SPEC, path, ["subject-info.csv"])
     people = _people(info)
     collected = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
-    for subject, state, file, streams in _compact(path, people) if compact else _official(path, people):
+    checks, notices = Plausible(SPEC.name, accept), []
+    for subject, state, file, streams in _compact(path, people) if compact else _official(path, people, checks):
         if not streams:
+            notices.append(f"S{subject:02d}-{state} has neither EEG nor ECG and is left out")
             continue
+        for m, c in streams.items():
+            scaled = c.values if c.scale == 1.0 else c.values * c.scale
+            checks.stream(m, scaled, c.rate_hz, MODALITIES[m][0], f"{file}, {m}", published_hz=MODALITIES[m][1])
         person = people[subject]
         name = f"S{subject:02d}"
         collected.add(
@@ -79,8 +94,9 @@ def read(root: Path | str | None = None, *, window_s: float | None = None, hop_s
             counter={"1": "good", "0": "bad"}.get(person.get("Count quality", ""), ""),
         )  # fmt: skip
     return collected.dataset(
-        lambda told: {"workload": Labels.of_classes(told["_workload"], STATES)}, terms=SPEC.licence, where=str(path)
-    )
+        lambda told: {"workload": Labels.of_classes(told["_workload"], STATES)}, terms=SPEC.licence,
+        notices=[*notices, *checks.notices], where=str(path),
+    )  # fmt: skip
 
 
 def _people(path: Path) -> dict[int, dict[str, str]]:
@@ -123,8 +139,11 @@ def _checked(values: npt.NDArray[Any], shape: tuple[int | None, ...], key: str, 
     return values
 
 
-def _official(path: Path, people: Mapping[int, Any]) -> Iterator[tuple[int, str, str, Mapping[str, Channels]]]:
-    files = {(int(m[1]), STATES[int(m[2]) - 1]): f for f in sorted(path.iterdir()) if (m := _FILE.fullmatch(f.name))}
+def _official(
+    path: Path, people: Mapping[int, Any], checks: Plausible
+) -> Iterator[tuple[int, str, str, Mapping[str, Channels]]]:
+    found = [(n, f) for f in sorted(path.iterdir()) if (n := _FILE.fullmatch(f.name))]
+    files = {(int(n[1]), STATES[int(n[2]) - 1]): f for n, f in found}
     if not files:
         raise lacking(SPEC, "its recordings (SubjectNN_1.edf)", path)
     subjects = sorted({s for s, _ in files})
@@ -135,11 +154,13 @@ def _official(path: Path, people: Mapping[int, Any]) -> Iterator[tuple[int, str,
                 raise lacking(SPEC, f"Subject{subject:02d}_{k + 1}.edf", path)
             recording = media.read(files[subject, state])
             streams = {}
-            if (eeg := channels(recording, "eeg", wanted=EEG)) is not None:
-                streams["eeg"] = _filtered(eeg, 125.0)
-            if (ecg := channels(recording, "ecg")) is not None:
-                streams["ecg"] = _filtered(ecg, 250.0)
-            yield subject, state, str(files[subject, state]), streams
+            where = str(files[subject, state])
+            for m, wanted in (("eeg", EEG), ("ecg", ())):
+                if (raw := channels(recording, m, wanted=wanted)) is not None:
+                    # As they are in the file, whose rate and unit a filter would hide.
+                    checks.stream(m, raw.values, raw.rate_hz, MODALITIES[m][0], f"{where}, {m}", published_hz=RATE_HZ)
+                    streams[m] = _filtered(raw, MODALITIES[m][1])
+            yield subject, state, where, streams
 
 
 @cache

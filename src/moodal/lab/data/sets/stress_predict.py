@@ -7,7 +7,7 @@ stress. Windows lie inside one stretch: a task, or what stands between two.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from moodal.lab.data.compact import arrays, rows
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person, latent, signal
+from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.recordings import channels
 from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.twin import tabled, write
@@ -59,11 +60,17 @@ _LABELS = Path("Processed_data", "Improved_All_Combined_hr_rsp_binary.csv")
 Stretch = tuple[float, float, int]
 
 
-def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s: float | None = None) -> Dataset:
+def read(
+    root: Path | str | None = None,
+    *,
+    window_s: float | None = 60.0,
+    hop_s: float | None = None,
+    accept: Sequence[str] = (),
+) -> Dataset:
     """Windows of ``window_s`` every ``hop_s`` seconds (end to end, if not said); ``window_s=None``: whole stretches.
 
     Modalities: ``ppg`` 64 Hz (device units), ``eda`` 4 Hz (µS), ``temp`` 4 Hz (°C), ``acc`` 32 Hz (g, three axes).
-    Labels: ``stress`` (none, stress) and ``task``.
+    Labels: ``stress`` (none, stress) and ``task``. ``accept`` waives checks (see `moodal.lab.data.plausible`).
 
     Raises
     ------
@@ -73,7 +80,13 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
     path, compact = find(SPEC, root)
     collected = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
     notices: list[str] = []
+    checks = Plausible(SPEC.name, accept)
     for subject, file, streams, stretches in _compact(path) if compact else _official(path, notices):
+        for m, c in streams.items():
+            if m in MODALITIES:
+                values = c.values if c.scale == 1.0 else c.values * c.scale
+                fields, rate = MODALITIES[m]
+                checks.stream(m, values, c.rate_hz, fields, f"{file}, {m}", published_hz=rate)
         for k, (start, end, task) in enumerate(stretches):
             told = TASKS[task] if task >= 0 else "task"
             collected.add(
@@ -87,7 +100,7 @@ def read(root: Path | str | None = None, *, window_s: float | None = 60.0, hop_s
             "stress": Labels.of_classes(told["_stress"], STRESS, source=told["_source"]),
             "task": Labels.of_classes(told["_task"], TASKS),
         },
-        terms=SPEC.licence, notices=notices, where=str(path),
+        terms=SPEC.licence, notices=[*notices, *checks.notices], where=str(path),
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from moodal.lab.data import pickles
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person, latent, signal
+from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.told import number
 from moodal.lab.data.twin import write
@@ -69,18 +70,20 @@ def read(
     window_s: float | None = 60.0,
     hop_s: float | None = None,
     modalities: Sequence[str] = (),
+    accept: Sequence[str] = (),
 ) -> Dataset:
     """All people's windows of ``window_s`` every ``hop_s`` seconds (end to end, if not said); None: whole phases.
 
     Modalities (all, or those named): ``chest_*`` at 700 Hz, ``wrist_ppg`` 64, ``wrist_acc`` 32, ``wrist_eda`` and
     ``wrist_temp`` 4 Hz; µV, µS, °C, g, respiration in percent. Labels: ``state``; ``stress`` (the paper's two
-    classes, meditation not labelled); ``sam`` (valence and arousal, 1 to 9, told after each phase).
+    classes, meditation not labelled); ``sam`` (valence and arousal, 1 to 9, told after each phase). ``accept`` waives
+    checks (see `moodal.lab.data.plausible`).
 
     Raises
     ------
     InputError : a part is not there or cannot be read.
     """
-    return joined(list(people(root, window_s=window_s, hop_s=hop_s, modalities=modalities)))
+    return joined(list(people(root, window_s=window_s, hop_s=hop_s, modalities=modalities, accept=accept)))
 
 
 def people(
@@ -89,6 +92,7 @@ def people(
     window_s: float | None = 60.0,
     hop_s: float | None = None,
     modalities: Sequence[str] = (),
+    accept: Sequence[str] = (),
 ) -> Iterator[Dataset]:
     """What `read` gives, one person after another, so that one person's signals are in memory at a time."""
     window_s, hop_s = checked(window_s, hop_s, SPEC.name)
@@ -101,10 +105,12 @@ def people(
     if not folders:
         raise lacking(SPEC, "its people (S2/S2.pkl)", path)
     for folder in folders:
-        yield _person(path, folder.name, wanted, window_s, hop_s)
+        yield _person(path, folder.name, wanted, window_s, hop_s, accept)
 
 
-def _person(path: Path, subject: str, wanted: Sequence[str], window_s: float | None, hop_s: float | None) -> Dataset:
+def _person(
+    path: Path, subject: str, wanted: Sequence[str], window_s: float | None, hop_s: float | None, accept: Sequence[str]
+) -> Dataset:
     file, quest = need(SPEC, path, [f"{subject}/{subject}.pkl", f"{subject}/{subject}_quest.csv"])
     order = _order(quest)
     held = pickles.read(file)
@@ -114,7 +120,13 @@ def _person(path: Path, subject: str, wanted: Sequence[str], window_s: float | N
     codes = pickles.array(held, "label", where=str(file)).ravel()
     if not np.isin(codes, range(8)).all():
         raise InputError("its label channel has codes other than 0 to 7", where=str(file), fix="Get it again.")
-    notices = []
+    checks = Plausible(SPEC.name, accept)
+    for m, c in streams.items():
+        # Rates are nowhere in the file: all must last as long as the label channel, which is at 700 Hz.
+        values = c.values if c.scale == 1.0 else c.values * c.scale
+        length = len(codes) / LABEL_HZ
+        checks.stream(m.partition("_")[2], values, c.rate_hz, _STREAMS[m][3], f"{file}, {m}", expected_s=length)
+    notices = list(checks.notices)
     stretches = [(a, b, code) for a, b, code in runs(codes) if 1 <= code <= 4]
     if [code for *_, code in stretches] != [p.code for p in order]:
         notices.append(
