@@ -177,6 +177,9 @@ def _official(path: Path, notices: list[str]) -> Iterator[tuple[str, str, Mappin
         if recording.epoch_s is None:
             raise InputError("its files do not say when they begin", where=str(folders[number]), fix="Get it again.")
         streams = {m: c for m in (*MODALITIES, *_BESIDE) if (c := channels(recording, m)) is not None}
+        notices.extend(f"{subject}: {line}" for line in recording.warnings)
+        if lost := [m for m in MODALITIES if m not in streams]:
+            notices.append(f"{subject} has no {', '.join(lost)}")
         seconds, codes = told[number]
         # A session is a folder; its pulse wave stands for it.
         yield (
