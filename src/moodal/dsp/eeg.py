@@ -52,14 +52,13 @@ def stand_ins(names: Sequence[str | None], farthest: float = 0.45) -> list[str |
     shown: list[str | None] = [n if n in POSITIONS else None for n in names]
     free = {n: at for n, at in POSITIONS.items() if n not in names}
     between = [(k, np.array(plane(str(n)))) for k, n in enumerate(names) if n in PLACES and n not in POSITIONS]
-    order = list(POSITIONS)  # of two that are as near, the one named first: Fp1 for AF7
+    # Of two that are as near, the one farther from the line between the ears: Fp1 for AF7, P7 for TP9.
     near = sorted(
-        (round(float(np.hypot(*(np.array(there) - at))), 2), k, order.index(n))
+        (round(float(np.hypot(*(np.array(there) - at))), 2), k, -abs(there[1]), n)
         for k, at in between
         for n, there in free.items()
     )
-    for distance, k, place in near:
-        n = order[place]
+    for distance, k, _, n in near:
         if distance <= farthest and shown[k] is None and n in free:
             shown[k] = n
             del free[n]
