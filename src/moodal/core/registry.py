@@ -79,6 +79,7 @@ KINDS: dict[str, dict[str, str]] = {
         "ceap-360vr": "moodal.lab.data.sets.ceap360",
         "deap": "moodal.lab.data.sets.deap",
         "dreamer": "moodal.lab.data.sets.dreamer",
+        "amigos": "moodal.lab.data.sets.amigos",
         "goemotions": "moodal.lab.data.sets.goemotions",
         "emobank": "moodal.lab.data.sets.emobank",
         "xed": "moodal.lab.data.sets.xed",
