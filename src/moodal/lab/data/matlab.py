@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from moodal.core.errors import InputError, MissingExtra
 
-__all__ = ["load", "need", "number", "numbers", "write"]
+__all__ = ["load", "need", "number", "numbers", "shapes", "write"]
 
 #: How deep cells and structs may lie in each other.
 _DEEPEST = 20
@@ -53,6 +53,34 @@ def load(path: Path, *names: str) -> dict[str, Any]:
         if _HDF5 in (head[:8], head[512:520]):
             return _hdf5(path, names)
         return _classic(path, names)
+
+
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a file's variables, in its order; no values are read.
+
+    Raises
+    ------
+    InputError : not there, or damaged.
+    MissingExtra : scipy, or h5py for version 7.3, is not installed.
+    """
+    with _guarded(path):
+        with path.open("rb") as file:
+            head = file.read(520)
+        if _HDF5 in (head[:8], head[512:520]):
+            try:
+                import h5py
+            except ImportError as error:
+                raise MissingExtra("h5py", "lab", "reading MATLAB files of version 7.3") from error
+            with h5py.File(path, "r") as file5:
+                return {
+                    k: tuple(reversed(v.shape)) if isinstance(v, h5py.Dataset) else (1, 1)
+                    for k, v in file5.items() if not k.startswith("#")
+                }  # fmt: skip
+        try:
+            from scipy import io as mat
+        except ImportError as error:
+            raise MissingExtra("scipy", "lab", "reading MATLAB files") from error
+        return {name: tuple(int(n) for n in shape) for name, shape, _ in mat.whosmat(str(path))}
 
 
 def need(held: Mapping[str, Any], *keys: str, where: Path | str) -> Any:
@@ -165,15 +193,15 @@ def _struct(fields: dict[str, Any], node: Any) -> Any:
     return fields
 
 
-def write(held: Mapping[str, Any]) -> bytes:
-    """A MATLAB file of version 5, compressed, the same bytes each time: for generated twins.
+def write(held: Mapping[str, Any], *, compressed: bool = True) -> bytes:
+    """A MATLAB file of version 5, the same bytes each time: for generated twins.
 
     Lists become cells ``1 x n``, dictionaries structs.
     """
     from scipy import io as mat
 
     out = io.BytesIO()
-    mat.savemat(out, {k: _celled(v) for k, v in held.items()}, do_compression=True)
+    mat.savemat(out, {k: _celled(v) for k, v in held.items()}, do_compression=compressed)
     text = b"MATLAB 5.0 MAT-file, Platform: GLNXA64"  # scipy's own names the hour
     return text.ljust(116) + out.getvalue()[116:]
 

@@ -8,12 +8,13 @@ system, is ever called by it, and arrays are built by us, from bytes whose lengt
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from moodal.core.errors import InputError
 
 from .opcodes import bounded
 
-__all__ = ["array", "load", "read", "write"]
+__all__ = ["array", "load", "loads", "read", "write", "write_array"]
 
 #: Kinds of numbers and text that an array may hold, with their width: ``f4``, ``i8``, ``U14``, ``S3``, ``b1``; ``O8``.
 _KIND = re.compile(r"[<>|=]?(?:[fiubc]\d{1,2}|[US]\d{1,6}|[O?]\d?)")
@@ -155,6 +156,16 @@ def load(path: Path) -> Any:
     return _guarded(path, lambda: _plain(_packed(path)))
 
 
+def loads(data: bytes, where: str) -> Any:
+    """The same of a pickle that lies in another file.
+
+    Raises
+    ------
+    InputError : damaged, or it names anything that could run code.
+    """
+    return _guarded(where, lambda: _plain(_unpacked(io.BytesIO(data))))
+
+
 def read(path: Path) -> dict[Any, Any]:
     """The dictionary that a pickle holds; arrays stay packed until `array` takes them out.
 
@@ -194,11 +205,15 @@ def array(held: Mapping[Any, Any], *keys: str, where: str) -> npt.NDArray[Any]:
 
 def _packed(path: Path) -> Any:
     with path.open("rb") as file:
-        bounded(file)
-        return _Reader(file, encoding="latin-1").load()
+        return _unpacked(file)
 
 
-def _guarded(path: Path, made: Callable[[], Any]) -> Any:
+def _unpacked(file: IO[bytes]) -> Any:
+    bounded(file)
+    return _Reader(file, encoding="latin-1").load()
+
+
+def _guarded(path: Path | str, made: Callable[[], Any]) -> Any:
     try:
         return made()
     except OSError as error:
@@ -231,12 +246,17 @@ def _plain(told: Any, depth: int = 0) -> Any:
     raise pickle.UnpicklingError(f"it holds a {type(told).__name__}")
 
 
-def write(held: Mapping[str, Any]) -> bytes:
+def write(held: Mapping[Any, Any]) -> bytes:
     """A pickle as Python 2 with numpy 1 wrote it (protocol 2, text of bytes): for generated twins.
 
     ``held`` may hold dictionaries, text and arrays of float64, float32 or int32.
     """
     return b"\x80\x02" + _written(held) + b"."
+
+
+def write_array(values: npt.NDArray[Any]) -> bytes:
+    """A pickle of one array alone, in the same form."""
+    return b"\x80\x02" + _written(values) + b"."
 
 
 def _text(octets: bytes) -> bytes:
