@@ -47,18 +47,16 @@ def stand_ins(names: Sequence[str | None], farthest: float = 0.45) -> list[str |
     that has no electrode, within ``farthest`` (the head's radius is 1); None where there is none.
 
     >>> stand_ins(["TP9", "AF7", "AF8", "TP10"]), stand_ins(["Fp1", "AF7", None])
-    (['P7', 'Fp1', 'Fp2', 'P8'], ['Fp1', 'F7', None])
+    (['P7', 'F7', 'F8', 'P8'], ['Fp1', 'F7', None])
     """
     shown: list[str | None] = [n if n in POSITIONS else None for n in names]
     free = {n: at for n, at in POSITIONS.items() if n not in names}
     between = [(k, np.array(plane(str(n)))) for k, n in enumerate(names) if n in PLACES and n not in POSITIONS]
-    # Of two that are as near, the one farther from the line between the ears: Fp1 for AF7, P7 for TP9.
+    # Of two that are as near, the first in the alphabet: F7 for AF7, P7 for TP9.
     near = sorted(
-        (round(float(np.hypot(*(np.array(there) - at))), 2), k, -abs(there[1]), n)
-        for k, at in between
-        for n, there in free.items()
+        (round(float(np.hypot(*(np.array(there) - at))), 2), k, n) for k, at in between for n, there in free.items()
     )
-    for distance, k, _, n in near:
+    for distance, k, n in near:
         if distance <= farthest and shown[k] is None and n in free:
             shown[k] = n
             del free[n]
