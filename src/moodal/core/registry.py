@@ -85,6 +85,7 @@ KINDS: dict[str, dict[str, str]] = {
         "seed-v": "moodal.lab.data.sets.seed_v",
         "seed-vii": "moodal.lab.data.sets.seed_vii",
         "faced": "moodal.lab.data.sets.faced",
+        "mahnob": "moodal.lab.data.sets.mahnob",
         "goemotions": "moodal.lab.data.sets.goemotions",
         "emobank": "moodal.lab.data.sets.emobank",
         "xed": "moodal.lab.data.sets.xed",
