@@ -118,6 +118,7 @@ KINDS: dict[str, dict[str, str]] = {
     "learners": {
         "physioomni": "moodal.lab.train.physioomni",
         "eeg-net": "moodal.lab.train.eeg",
+        "physiosync": "moodal.lab.train.physiosync",
     },
 }
 

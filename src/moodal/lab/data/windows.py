@@ -138,7 +138,8 @@ class Windowed:
             kept += 1
             clip = told["trial"] if self.window_s is None else f"{told['trial']}-w{kept:03d}"
             row = {"clip": clip, "start_s": begin, "end_s": begin + length, "content": digest.hexdigest()}
-            self._rows.append(told | row)
+            # Where in its stretch: what people who met the same thing have in common.
+            self._rows.append(told | row | {"onset_s": round(begin - start_s, 6)})
         return kept
 
     def __len__(self) -> int:

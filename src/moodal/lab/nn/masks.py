@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Absent", "AttentionPool", "masked_mean", "masked_softmax"]
+__all__ = ["Absent", "AttentionPool", "fewer", "masked_mean", "masked_softmax"]
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -23,6 +23,14 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last axis; exactly 0 where ``mask`` (broadcast) is False. At least one must be True."""
     return torch.softmax(scores.masked_fill(~mask, float("-inf")), dim=-1)
+
+
+def fewer(present: Tensor, p: float) -> Tensor:
+    """``(B, M)`` bool with each modality left out with probability ``p``; where all would be, those there stay."""
+    if not p:
+        return present
+    kept = present & (torch.rand(present.shape, device=present.device) >= p)
+    return torch.where(kept.any(dim=1, keepdim=True), kept, present)
 
 
 class Absent(nn.Module):

@@ -71,6 +71,8 @@ def read(
 
     Modalities: ``ppg`` 64 Hz (device units), ``eda`` 4 Hz (µS), ``temp`` 4 Hz (°C), ``acc`` 32 Hz (g, three axes).
     Labels: ``stress`` (none, stress) and ``task``. ``accept`` waives checks (see `moodal.lab.data.plausible`).
+    Column ``stretch`` is the place in the session's fixed order and what was done (``2-stroop``): the same moment of it
+    is the same for everybody.
 
     Raises
     ------
@@ -93,6 +95,7 @@ def read(
                 {m: c for m, c in streams.items() if m in MODALITIES}, start, end,
                 trial=f"{subject}-{k + 1}-{told}", recording=file, subject=subject, session=subject,
                 stimulus=told if task else "",
+                stretch=f"{k + 1}-{told}",
                 _task=TASKS[task] if task >= 0 else "", _stress=STRESS[task != 0], _source=str(int(task != 0)),
             )  # fmt: skip
     return collected.dataset(

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from moodal.core.errors import InputError, UsageError
 from moodal.lab.nn.losses import criterion, scores_of
+from moodal.lab.nn.masks import fewer
 
 from .codebook import kmeans
 from .encoder import Block, initialise
@@ -178,7 +179,7 @@ class PhysioOmni(nn.Module):
         """
         s = self.settings
         there = present_of(signals, self.modalities)
-        out = self.predict(signals, _fewer(there, s.modality_dropout) if self.training else None)
+        out = self.predict(signals, fewer(there, s.modality_dropout) if self.training else None)
         there = out["present"]
 
         def fault(logits: Tensor, rows: Tensor | slice) -> Tensor:
@@ -245,11 +246,3 @@ class PhysioOmni(nn.Module):
                 except RuntimeError as error:
                     first = str(error).strip().splitlines()[-1].strip()
                     raise InputError(f"weights do not fit the encoder of {m}: {first}", where="physioomni") from error
-
-
-def _fewer(present: Tensor, p: float) -> Tensor:
-    """Each modality of each example left out with probability ``p``; where all would be, those there stay."""
-    if not p:
-        return present
-    kept = present & (torch.rand(present.shape, device=present.device) >= p)
-    return torch.where(kept.any(dim=1, keepdim=True), kept, present)
