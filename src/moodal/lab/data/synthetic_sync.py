@@ -45,7 +45,7 @@ def watching(
     absent: float = 0.0,
     skipped: float = 0.0,
     seed: int = 0,
-) -> tuple[Dataset, dict[str, npt.NDArray[np.float64]]]:
+) -> tuple[Dataset, dict[str, npt.NDArray[Any]]]:
     """Windows end to end, label ``mood`` (low, high) of each clip, and each clip's course by second.
 
     Parameters

@@ -176,9 +176,10 @@ class PhysioSync(nn.Module):
                              fix="Withhold it.")  # fmt: skip
         return {"features": features, "present": shown}
 
-    def predict(self, signals: Signals, present: Tensor | None = None) -> dict[str, Any]:
+    def predict(self, signals: Signals, present: Tensor | None = None, *, each: bool = True) -> dict[str, Any]:
         """``logits (B, C)``, ``logits_each (B, M, C)`` (NaN where absent), ``confidence (B, M)`` (0 where absent),
-        ``z (B, f)`` and ``own``: logits, there of each stream and level."""
+        ``z (B, f)`` and ``own``: logits, there of each stream and level. ``each = False`` leaves out what
+        is told of streams alone."""
         out = self.embed(signals, present)
         own: dict[tuple[str, str], tuple[Tensor, Tensor]] = {}
         sure: dict[tuple[str, str], Tensor] = {}
@@ -186,20 +187,24 @@ class PhysioSync(nn.Module):
             own[key] = self.heads[key[1]](feature), there
             sure[key] = self._sure(own[key][0]) * there
         z, logits = self._decided(out["features"], sure, None)
-        each = []
+        told = {"logits": logits, "z": z, "own": own, "present": out["present"]}
+        return told | self._each(out["features"], own, sure) if each else told
+
+    def _each(
+        self, features: Mapping[tuple[str, str], tuple[Tensor, Tensor]], own: Mapping[tuple[str, str], Any],
+        sure: Mapping[tuple[str, str], Tensor],
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Of each stream alone: ``logits_each`` and ``confidence``."""
+        some = next(iter(sure.values()))
+        logits, confidence = [], []
         for m in self.streams:
-            there = torch.zeros(len(z), dtype=torch.bool)
-            for key, (_, t) in out["features"].items():
-                there = there | t.any(dim=1) if key[0] == m else there
-            alone = self._decided(out["features"], sure, m)[1] if bool(there.any()) else torch.zeros_like(logits)
-            each.append(torch.where(there.unsqueeze(-1), alone, float("nan")))
-        weight = [sum((c.sum(dim=1) for k, c in sure.items() if k[0] == m), torch.zeros(len(z))) for m in self.streams]
-        count = [
-            sum((t.sum(dim=1) for k, (_, t) in own.items() if k[0] == m), torch.zeros(len(z))) for m in self.streams
-        ]
-        confidence = torch.stack([w / n.clamp_min(1) for w, n in zip(weight, count, strict=True)], dim=1)
-        return {"logits": logits, "logits_each": torch.stack(each, dim=1), "confidence": confidence, "z": z,
-                "own": own, "present": out["present"]}  # fmt: skip
+            mine = [k for k in sure if k[0] == m]
+            count = sum((own[k][1].sum(dim=1) for k in mine), torch.zeros(len(some)))
+            weight = sum((sure[k].sum(dim=1) for k in mine), torch.zeros(len(some)))
+            alone = self._decided(features, sure, m)[1]
+            logits.append(torch.where((count > 0).unsqueeze(-1), alone, float("nan")))
+            confidence.append(weight / count.clamp_min(1))
+        return {"logits_each": torch.stack(logits, dim=1), "confidence": torch.stack(confidence, dim=1)}
 
     def forward(self, signals: Signals, present: Tensor | None = None) -> dict[str, Any]:
         """`predict`."""
@@ -249,7 +254,7 @@ class PhysioSync(nn.Module):
         """
         s = self.settings
         there = present_of(signals, self.streams)
-        out = self.predict(signals, fewer(there, s.modality_dropout) if self.training else None)
+        out = self.predict(signals, fewer(there, s.modality_dropout) if self.training else None, each=False)
 
         def fault(logits: Tensor, wanted: Tensor) -> Tensor:
             return criterion(self.kind, logits, wanted, weights=weights, smoothing=s.label_smoothing, fit=fit)

@@ -109,10 +109,10 @@ def prepare(
         rows = channel_rows(names, where=data.index.name)
         x, there = _stacked(feature, form.rate(m), patch, patches)
         usable: Array = _usable(x, there, stream, data.index.name, force_units=force_units)
-        left_out[m] = int((there.any(axis=1)[:, None] & ~usable).sum())
+        left_out[m] = int((_any(there)[:, None] & ~usable).sum())
         if form.context_s and k and form.context_s > form.windows.longest:
             x, there = _with_context(x, there, data)
-        valid = usable[:, :, None] & there.reshape(len(x), patches, patch).all(axis=2)[:, None]
+        valid = usable[:, :, None] & there.reshape(len(x), patches, patch).min(axis=2)[:, None]
         x, told = _scaled(x, there, usable, names, stream, data, norm, fitted.get(m))
         fitted.setdefault(m, told)
         shaped = x.transpose(0, 2, 1).reshape(len(x), len(names), patches, patch)
@@ -152,7 +152,7 @@ def _usable(x: Array, there: Array, stream: Stream, where: str, *, force_units: 
     """``(n, C)``: channels of examples that are numbers and neither flat nor in another unit."""
     finite: Array = np.asarray(np.isfinite(x).all(axis=1))
     if stream.level or force_units:
-        return np.asarray(finite & there.any(axis=1)[:, None])
+        return np.asarray(finite & _any(there)[:, None])
     with np.errstate(invalid="ignore"):
         deviation = np.sqrt(np.maximum(_moments(np.where(finite[:, None], x, 0.0), there)[1], 0.0))
     moving: Array = np.asarray(finite & (deviation > _LEAST))
@@ -167,6 +167,10 @@ def _usable(x: Array, there: Array, stream: Stream, where: str, *, force_units: 
             fix=f"Give {stream.unit} (volts times 1e6), or set force_units = true if it is right.",
         )  # fmt: skip
     return np.asarray(moving & (deviation >= low) & (deviation <= 4 * high))
+
+
+def _any(there: Array) -> Array:
+    return np.asarray(there.any(axis=1))
 
 
 def _moments(x: Array, there: Array) -> tuple[Array, Array]:

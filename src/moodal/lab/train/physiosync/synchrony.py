@@ -46,9 +46,9 @@ def embedded(
             part = rows[a : a + batch]
             out[part] = encoder(waves.take(torch.from_numpy(part))).numpy()
     shaped = out.reshape(-1, count, out.shape[1])
-    there = np.isfinite(shaped[..., 0])
+    there: Array = np.isfinite(shaped[..., 0])
     total = np.where(there[..., None], shaped, 0.0).sum(axis=1)
-    return np.where(there.any(axis=1)[:, None], total / np.maximum(there.sum(axis=1), 1)[:, None], np.nan)
+    return np.where(there.max(axis=1)[:, None], total / np.maximum(there.sum(axis=1), 1)[:, None], np.nan)
 
 
 def retrieval(data: Dataset, vectors: Array, *, key: str = "stimulus", pool: int = 2) -> tuple[float, float]:
