@@ -16,6 +16,7 @@ from moodal.core.clock import FloatArray
 from moodal.core.errors import InputError
 
 from .edf import _Channel, _header, _samples
+from .units import Unit, unit_of
 
 __all__ = ["EdfChannels"]
 
@@ -70,8 +71,15 @@ class EdfChannels:
         """Its unit as the header spells it."""
         return self._channels[at].dimension
 
-    def values(self, places: Sequence[int], start_s: float = 0.0, end_s: float = np.inf) -> npt.NDArray[np.float32]:
-        """``(n, channels)`` in the units of the header: samples in ``[start_s, end_s)``, as far as the file goes.
+    def told(self, at: int, kind: str) -> Unit | None:
+        """Its unit for a kind of stream; None where the header states none, or one that the kind has not."""
+        return unit_of(kind, self.unit(at)) if self.unit(at) else None
+
+    def values(
+        self, places: Sequence[int], start_s: float = 0.0, end_s: float = np.inf, kind: str = ""
+    ) -> npt.NDArray[np.float32]:
+        """``(n, channels)``: samples in ``[start_s, end_s)``, as far as the file goes. In the units of the header, or
+        in moodal's unit of a ``kind`` where the header states one that the kind has.
 
         Raises
         ------
@@ -83,7 +91,14 @@ class EdfChannels:
         n, length = channels[0].n, self._file.seconds
         first = max(int(start_s / length), 0)
         last = min(int(np.ceil(min(end_s, self.seconds) / length)), self._file.records)
-        parts = [v.reshape(-1, len(channels)).astype(np.float32) for _, v in self._read(channels, first, last)]
+        units = [self.told(k, kind) if kind else None for k in places]
+        parts = []
+        for _, block in self._read(channels, first, last):
+            flat = block.reshape(-1, len(channels))
+            for k, unit in enumerate(units):
+                if unit is not None:
+                    flat[:, k] = unit.convert(flat[:, k])
+            parts.append(flat.astype(np.float32))
         if not parts:
             return np.zeros((0, len(channels)), np.float32)
         a = int(np.ceil((start_s - first * length) * n / length - 1e-6))

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from moodal.core.errors import InputError
+from moodal.media.units import Unit
 
-__all__ = ["SKIN_UNITS", "Skin"]
+__all__ = ["SKIN_UNITS", "Skin", "stated"]
 
 
 def _of_ohm(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -25,6 +26,16 @@ def _of_ohm(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 SKIN_UNITS: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     "nS": lambda v: v * 1e-3, "ohm": _of_ohm, "µS": lambda v: v,
 }  # fmt: skip
+
+
+def stated(unit: Unit | None, usual: str) -> str:
+    """Which of `SKIN_UNITS` a header states; ``usual`` where it states none of them."""
+    if unit is None:
+        return usual
+    told = {(1e-3, False): "nS", (1.0, False): "µS", (1e6, True): "ohm"}
+    return told.get((unit.factor, unit.inverse), usual)
+
+
 #: What a level of skin conductance is believed to be, µS.
 _LOW, _HIGH = 0.05, 60.0
 

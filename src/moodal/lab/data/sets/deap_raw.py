@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 from moodal.core.errors import InputError
-from moodal.lab.data.skin import SKIN_UNITS
+from moodal.lab.data.skin import SKIN_UNITS, stated
 from moodal.lab.data.watched import Trial
 from moodal.lab.data.windows import Channels
 from moodal.media.edf_channels import EdfChannels
@@ -55,13 +55,13 @@ def original(file: Path, n: int, ratings: Mapping[int, Rated], asked: _Asked) ->
     if "eda" in asked.signals and "eda" not in asked.as_published:
         at = [bdf.find(*_SINGLE["eda"])]
         some = np.concatenate([bdf.values(at, t, t + CLIP_S)[::256] for t in shown.values()])
-        skin = asked.skin.unit(n, some, file, skin_unit(n))
+        skin = asked.skin.unit(n, some, file, stated(bdf.told(at[0], "eda"), skin_unit(n)))
     for video in sorted(shown):
         first = round((shown[video] - REST_S) * RAW_HZ)
         begin = first / RAW_HZ
         streams = {}
         for m in asked.signals:
-            values = _values(bdf, m, begin, begin + REST_S + CLIP_S)
+            values = _values(bdf, m, begin, begin + REST_S + CLIP_S, "" if m in asked.as_published else m)
             if m == "eda" and skin:
                 values = SKIN_UNITS[skin](values).astype(np.float32)
             # Recordings have no reference but the amplifier's: what all electrodes share says nothing of the unit.
@@ -72,12 +72,13 @@ def original(file: Path, n: int, ratings: Mapping[int, Rated], asked: _Asked) ->
         yield asked.trial(n, video, str(file), streams, begin + REST_S, told.ratings, told)
 
 
-def _values(bdf: EdfChannels, m: str, begin: float, end: float) -> npt.NDArray[np.float32]:
+def _values(bdf: EdfChannels, m: str, begin: float, end: float, kind: str) -> npt.NDArray[np.float32]:
     if m == "eeg":
-        return bdf.values([bdf.find(c) for c in FIELDS["eeg"]], begin, end)
+        return bdf.values([bdf.find(c) for c in FIELDS["eeg"]], begin, end, kind)
     if m in _SINGLE:
-        return bdf.values([bdf.find(*_SINGLE[m])], begin, end)
-    several = bdf.values([bdf.find(*names) for pair in _PAIRS[m] for names in pair], begin, end)
+        # The unit of skin conductance is proved; it is read as it stands.
+        return bdf.values([bdf.find(*_SINGLE[m])], begin, end, "" if m == "eda" else kind)
+    several = bdf.values([bdf.find(*names) for pair in _PAIRS[m] for names in pair], begin, end, kind)
     return several[:, 0::2] - several[:, 1::2]
 
 

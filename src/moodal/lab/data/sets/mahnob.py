@@ -24,7 +24,7 @@ from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted_clips import Clips
 from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.rated import LEVELS, quadrants
-from moodal.lab.data.skin import SKIN_UNITS, Skin
+from moodal.lab.data.skin import SKIN_UNITS, Skin, stated
 from moodal.lab.data.spec import SetSpec, find, lacking
 from moodal.lab.data.told import checked
 from moodal.lab.data.twin import write
@@ -218,10 +218,12 @@ class _Asked:
                 raise InputError(f"has {m} at {rate:g} Hz, the first session at {self.rates[m]:g} Hz",
                                  where=str(session.recording), fix="Read them apart.")  # fmt: skip
             first = round(begin * rate) / rate
-            values = bdf.values(places, first, end)
-            self._look(m, values[round((onset - first) * rate) :], rate, session)
+            values = bdf.values(places, first, end, "" if m == "eda" or m in self.as_published else m)
+            clip = slice(round((onset - first) * rate), None)
             if m == "eda" and m not in self.as_published:
-                values = SKIN_UNITS[self._skin(values, session)](values).astype(np.float32)
+                unit = self._skin(values[clip], session, stated(bdf.told(places[0], m), "ohm"))
+                values = SKIN_UNITS[unit](values).astype(np.float32)
+            self._look(m, values[clip], rate, session)
             streams[m] = Channels(values, rate, first)
         if self.baseline == "subtract":
             streams = {m: subtracted(c, begin, onset) for m, c in streams.items()}
@@ -233,15 +235,13 @@ class _Asked:
         """Self-checks of the clip: between its two events it must last as long as the session says."""
         # Recordings have no reference but the amplifier's: what all electrodes share says nothing of the unit.
         seen = clip - clip.mean(axis=1, keepdims=True) if m in ("eeg", "ecg") and len(clip) else clip
-        if m == "eda" and len(clip) and m not in self.as_published:
-            seen = SKIN_UNITS[self._skin(clip, session)](clip)
         kind = "resp" if m in self.as_published else m  # respiration has no unit that could be checked
         self.checks.stream(kind, seen, rate, FIELDS[m], str(session.recording), expected_s=session.seconds)
 
-    def _skin(self, values: npt.NDArray[Any], session: _Session) -> str:
+    def _skin(self, values: npt.NDArray[Any], session: _Session, documented: str) -> str:
         """The unit in which a person's skin conductance was found first holds for all of the person's sessions."""
         if session.subject not in self._units:
-            unit = self.skin.unit(session.subject, values[::64], session.recording, "ohm")
+            unit = self.skin.unit(session.subject, values[::64], session.recording, documented)
             self._units[session.subject] = unit
         return self._units[session.subject]
 
