@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,9 @@ def read(
     Modalities (all signals, or those named): ``ppg`` 64 Hz, ``eda`` 4 Hz (µS), ``temp`` 4 Hz (°C), ``acc`` 32 Hz (g),
     ``hr`` 1 Hz (1/min), ``rating`` 5 Hz (what the joystick told: only where it is not the label). Labels: ``ratings``
     (valence and arousal, 1 to 9) told ``by`` the joystick (``running``: its mean in the window) or after the film
-    (``final``), both as low or high by ``rule``, and ``quadrant``. ``level`` is the makers' processing: raw,
-    transformed, frame. ``accept`` waives checks (see `moodal.lab.data.plausible`).
+    (``final``), both as low or high by ``rule``, and ``quadrant``. Seconds count from the start of the person's first
+    film. ``level`` is the makers' processing: raw, transformed, frame. ``accept`` waives checks (see
+    `moodal.lab.data.plausible`).
 
     Raises
     ------
@@ -112,7 +114,7 @@ def read(
             if m != "rating":
                 checks.stream(m, c.values, c.rate_hz, fields[m], f"{told.file}, {told.film}")
         collected.add(
-            streams, max(0.0, min(c.start_s for c in streams.values())), max(c.end_s for c in streams.values()),
+            streams, min(c.start_s for c in streams.values()), max(c.end_s for c in streams.values()),
             trial=f"{name}-{told.film}", recording=told.file, subject=name, session=name, stimulus=told.film,
             _final=told.final, _trial=f"{name}-{told.film}",
         )  # fmt: skip
@@ -189,6 +191,7 @@ def _official(path: Path, level: str, wanted: Sequence[str]) -> Iterator[_Film]:
                 raise lacking(SPEC, part, path)
         final = _films(people[number], "QuestionnaireData", "Video_SAMRating_VideoTime_Data", number)
         ratings = _films(home / told, f"ContinuousAnnotation_{rating_stem}", f"Video_Annotation_{rating_stem}", number)
+        starts = {film: _start(final[film], people[number], film) for film in final}
         measured = _films(home / body, f"Physio_{stem}", f"Video_Physio_{stem}", number) if signals else {}
         for film in [f for f in FILMS if f in ratings]:
             if film not in final or (signals and film not in measured):
@@ -208,9 +211,12 @@ def _official(path: Path, level: str, wanted: Sequence[str]) -> Iterator[_Film]:
                 own = FRAME_HZ if level == "frame" else rate
                 streams[m] = even(times, values * scale, own, where_, hole_s=3.0 if m == "hr" else None,
                                   resample=level == "frame")  # fmt: skip
+            begin = starts[film] - min(starts.values())
+            streams = {m: replace(c, start_s=max(0.0, c.start_s) + begin) for m, c in streams.items()}
             after = tuple(_number(final[film], k, people[number], film) for k in ("ValenceValue", "ArousalValue"))
             _in_scale(np.array([after]), film, people[number])
-            yield _Film(number, film, str(home / body if signals else home / told), streams, *table, after)  # type: ignore[arg-type]
+            file = str(home / body if signals else home / told)
+            yield _Film(number, film, file, streams, table[0] + begin, table[1], after)  # type: ignore[arg-type]
 
 
 def _films(path: Path, outer: str, inner: str, number: int) -> dict[str, Mapping[str, Any]]:
@@ -252,6 +258,18 @@ def _number(film: Mapping[str, Any], key: str, path: Path, name: str) -> float:
         raise InputError(f"film {name} has no {key}", where=str(path), fix="Get the file again.") from None
 
 
+def _start(film: Mapping[str, Any], path: Path, name: str) -> float:
+    """When the film began, POSIX s."""
+    try:
+        return float(film["Start_End_TimeStamp"][0]["UnixTimeStamp"]) / 1000
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise InputError(f"film {name} has no time at which it began", where=str(path), fix="Get it again.") from None
+
+
+#: When the twin's first film begins, POSIX ms.
+_EPOCH_MS = 1_581_935_245_226
+
+
 def generate(
     root: Path,
     seed: int = 0,
@@ -264,7 +282,7 @@ def generate(
 ) -> WindowsTruth:
     """``people`` (2, 10, 11 …) in ``trials`` films of ``seconds``, those of odd number rated high; windows of 10 s."""
     rng = np.random.default_rng(seed)
-    home = root / "CEAP-360VR"
+    home, order = root / "CEAP-360VR", (1, 0, 3, 2, 5, 4, 7, 6)  # films are shown in another order than numbered
     clips: list[str] = []
     told: dict[str, list[Any]] = {name: [] for name in SPEC.labels}
     begins: list[float] = []
@@ -299,10 +317,14 @@ def generate(
                 {"TimeStamp": t, "Valence": v, "Arousal": a}
                 for t, (v, a) in zip(at.tolist(), ratings.tolist(), strict=True)
             ]})  # fmt: skip
-            final.append({"VideoID": film, "ValenceValue": 8 - 5 * (k % 2), "ArousalValue": 7 - 5 * (k % 2)})
+            begin = 90 * (order[k] - min(order[:trials]))
+            final.append({
+                "VideoID": film, "ValenceValue": 8 - 5 * (k % 2), "ArousalValue": 7 - 5 * (k % 2),
+                "Start_End_TimeStamp": [{"UnixTimeStamp": _EPOCH_MS + 1000 * (begin + s)} for s in (0, seconds)],
+            })  # fmt: skip
             for w in range(seconds // 10):
                 clips.append(f"P{number:02d}-{film}-w{w + 1:03d}")
-                begins.append(10.0 * w)
+                begins.append(begin + 10.0 * w)
                 inside = (at >= 10 * w) & (at < 10 * w + 10)
                 v, a = ratings[inside].mean(axis=0).tolist()
                 told["ratings"].append((v, a))
