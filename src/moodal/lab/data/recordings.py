@@ -6,11 +6,11 @@ import numpy as np
 
 from moodal.core.errors import InputError
 from moodal.core.recording import Recording
-from moodal.core.stream import SignalChunk
+from moodal.core.stream import SignalChunk, WordsChunk
 
 from .windows import Channels
 
-__all__ = ["channels"]
+__all__ = ["channels", "notes"]
 
 
 def channels(recording: Recording, kind: str, *, wanted: tuple[str, ...] = ()) -> Channels | None:
@@ -43,3 +43,12 @@ def channels(recording: Recording, kind: str, *, wanted: tuple[str, ...] = ()) -
             inside = (at >= 0) & (at < n)
             values[at[inside]] = chunk.samples[inside][:, picked]
     return Channels(values, rate, stream.start_s)
+
+
+def notes(recording: Recording) -> list[tuple[float, float, str]]:
+    """Annotations of a recording: start and end in s, and text; in order of time."""
+    stream = recording.stream("notes")
+    if stream is None:
+        return []
+    chunks = recording.chunks(stream.name, end=float("inf"))
+    return [(c.start, c.end, c.text) for chunk in chunks if isinstance(chunk, WordsChunk) for c in chunk.cues]
