@@ -89,6 +89,7 @@ KINDS: dict[str, dict[str, str]] = {
         "hmc": "moodal.lab.data.sets.hmc",
         "sleep-edf": "moodal.lab.data.sets.sleep_edf",
         "fbm": "moodal.lab.data.sets.fbm",
+        "ascertain": "moodal.lab.data.sets.ascertain",
         "goemotions": "moodal.lab.data.sets.goemotions",
         "emobank": "moodal.lab.data.sets.emobank",
         "xed": "moodal.lab.data.sets.xed",
