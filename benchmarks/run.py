@@ -66,8 +66,10 @@ def peers() -> Path:
 
 
 def spread(values: list[float]) -> str:
-    """Median and range, two digits."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    """Median and range: two decimals below ten, fewer above, none from a hundred on."""
+    middle = statistics.median(values)
+    digits = 2 if middle < 10 else 1 if middle < 100 else 0
+    return f"{middle:,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
 
 
 def ratios(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> list[float]:

@@ -75,3 +75,25 @@ def test_the_width_follows_how_fast_faces_change() -> None:
     noisy, wide = width([film(40.0, 1.5), film(30.0, 1.5), film(50.0, 1.5)])
     assert wide[0.4] < wide[0.05]
     assert fast < noisy <= LEFT_OUT_S
+
+
+def test_made_up_pairs_borrow_the_caution_of_what_was_recorded() -> None:
+    from moodal.core.scheme import EKMAN8
+    from moodal.lab.experts.fusion import _Learnt
+    from moodal.lab.experts.fusion.loglinear import Weights
+    from moodal.lab.experts.made import OutOfFold
+
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 8, 300)
+
+    def part(sure: float) -> OutOfFold:
+        z = sure * np.eye(8)[y] + rng.normal(size=(300, 8))
+        return OutOfFold(z, y, np.arange(300).astype(str), EKMAN8, "uar", "toy")
+
+    learnt = _Learnt()
+    for subset, sure, made_up in (("face", 3.0, False), ("words", 2.0, False), ("face+words", 9.0, True)):
+        learnt.add(subset, Weights({}, np.zeros(8)), part(sure), subset, made_up=made_up)
+    assert learnt.least["face+words"]["0.9"] > learnt.least["face"]["0.9"] > learnt.least["words"]["0.9"]
+    told = learnt.cautious()
+    assert told["face+words"] == learnt.least["words"]
+    assert told["face"] == learnt.least["face"]

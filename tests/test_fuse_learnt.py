@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from moodal.core.bundle import Bundle
+from moodal.core.mood import label_sets, least_of
 from moodal.core.scheme import CIRCUMPLEX, scheme
 from moodal.fuse.grid import Cells
 from moodal.fuse.late import FIELDS
@@ -127,3 +128,32 @@ def test_cells_are_fused_for_themselves(late: LearntLate) -> None:
 def test_label_sets_follow_the_calibrated_rule(late: LearntLate) -> None:
     assert late.calibrated
     assert late.label_rule == {"least": 0.2}
+
+
+def test_each_subset_has_the_threshold_that_was_found_for_it(late: LearntLate) -> None:
+    rule = {"least": 0.1, "level": 0.9, "by_subset": {s: {"0.9": round(0.1 + 0.05 * i, 2)} for i, s in enumerate(
+        late.bundle.manifest["subsets"])}}  # fmt: skip
+    told = LearntLate(Bundle(late.bundle.path, {**late.bundle.manifest, "calibration": {"label_sets": rule}}))
+    by = {s: one["0.9"] for s, one in rule["by_subset"].items()}
+    seen = np.array([True, False, True, False])
+    evidence = {"face": cells("face", SURE, n=4).only(seen), "voice": cells("voice", SURE, n=4),
+                "words": cells("words", SURE, n=4).only(np.array([True, True, False, False]))}  # fmt: skip
+    least = told.least(evidence)
+    assert least is not None
+    assert_allclose(least, [by["face+voice+words"], by["voice+words"], by["face+voice"], by["voice"]])
+    # Where the voice tells arousal alone, the cell rests on the face alone; where nothing tells a class, on no subset.
+    quiet = cells("voice", None, arousal=0.4, arousal_half_width=0.5)
+    assert_allclose(told.least({"face": cells("face", SURE), "voice": quiet}), by["face"])
+    assert_allclose(told.least({"voice": quiet}), 0.1)
+    assert late.least(evidence) is None
+    # Of a mean over cells that rest on different subsets, the most cautious counts.
+    assert least_of(rule, ("face", "body")) == by["face"]
+    assert least_of(rule, ("face", "voice")) == min(by[s] for s in ("face", "voice", "face+voice"))
+    assert least_of(rule, ()) == 0.1
+    assert least_of({"least": 0.2}, ("face",)) == 0.2
+
+
+def test_label_sets_take_a_threshold_of_each_row() -> None:
+    scores = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.2, 0.5, 0.3]])
+    told = label_sets(scores, {"least": 0.05}, np.array([0.25, 0.5, 0.9]))
+    assert told.tolist() == [[True, True, False], [True, False, False], [False, True, False]]

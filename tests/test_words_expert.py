@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -197,15 +195,3 @@ def test_a_longer_text_is_the_mean_of_its_windows(words: LabelRunner) -> None:
 def test_a_file_is_not_read_as_text(words: LabelRunner, tmp_path) -> None:
     with pytest.raises(InputError, match="is no text"):
         words.read(Example(file=tmp_path / "a.wav"))
-
-
-def test_it_is_quick_enough(words: LabelRunner) -> None:
-    texts = [t for texts in PLAIN.values() for t in texts] * 3
-    took = []
-    for text in texts:
-        start = time.perf_counter()
-        read = words.read(Example(text=text))
-        assert not isinstance(read, str)
-        words.tell(read)
-        took.append(time.perf_counter() - start)
-    assert np.median(took) < 0.02  # ten times what it takes on an idle core

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,9 @@ from .track import TrackSet
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COVERAGE", "SCHEMA", "Mood", "MoodGap", "SubjectMood", "Word", "label_sets", "smallest_set"]
+__all__ = [
+    "COVERAGE", "SCHEMA", "Mood", "MoodGap", "SubjectMood", "Word", "label_sets", "least_of", "smallest_set",
+]  # fmt: skip
 
 #: Version of the files in NAME.mood/ and of the summary object.
 SCHEMA = 1
@@ -209,13 +211,24 @@ def smallest_set(scores: FloatArray, coverage: float = COVERAGE) -> npt.NDArray[
     return chosen
 
 
-def label_sets(scores: FloatArray, rule: Mapping[str, Any] | None = None) -> npt.NDArray[np.bool_]:
+def label_sets(
+    scores: FloatArray, rule: Mapping[str, Any] | None = None, least: FloatArray | None = None
+) -> npt.NDArray[np.bool_]:
     """Label sets ``(n, k)`` by a conformal rule: every class whose score is ``rule["least"]`` or more, and always the
-    best (Sadinle, Lei and Wasserman 2019); without a rule `smallest_set`. Rows with NaN give the empty set.
+    best (Sadinle, Lei and Wasserman 2019); without a rule `smallest_set`. Rows with NaN give the empty set. ``least
+    (n,)`` are thresholds of each row's own, where what it rests on has one.
     """
     if rule is None:
         return smallest_set(scores)
     known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(scores).all(axis=1))
-    chosen = np.nan_to_num(scores) >= float(rule["least"])
+    chosen = np.nan_to_num(scores) >= (float(rule["least"]) if least is None else least[:, None])
     chosen[np.arange(len(scores)), np.argmax(np.nan_to_num(scores), axis=1)] = True
     return np.asarray(chosen & known[:, None])
+
+
+def least_of(rule: Mapping[str, Any], modalities: Collection[str]) -> float:
+    """The threshold for a mean over cells that rest on some of these modalities, each cell on others perhaps: the most
+    cautious of all their subsets' (``by_subset``), or the rule's only one."""
+    level = str(rule.get("level", COVERAGE))
+    told = [by[level] for name, by in rule.get("by_subset", {}).items() if set(name.split("+")) <= set(modalities)]
+    return float(min(told)) if told else float(rule["least"])

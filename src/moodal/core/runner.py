@@ -12,7 +12,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +26,7 @@ from .bundle import Bundle
 from .clock import FloatArray
 from .errors import ModelError
 
-__all__ = ["Evidence", "Example", "Runner", "Told", "open_runner"]
+__all__ = ["Evidence", "Example", "Runner", "Told", "open_runner", "whole_bundle"]
 
 #: What an expert has read of an example: ``(steps, channels)``, one row a window, a frame or a sentence.
 Evidence = npt.NDArray[np.float32]
@@ -80,6 +81,20 @@ class Runner(Protocol):
     def tell(self, evidence: Evidence, person: Sequence[Evidence] = ()) -> Told:
         """What it shows; ``person`` is all that is known of the same person without labels, this included."""
         ...
+
+
+@contextmanager
+def whole_bundle(bundle: Bundle) -> Iterator[None]:
+    """What a runner takes from a bundle as it opens is taken within this.
+
+    Raises
+    ------
+    ModelError : a field or a member is missing or is not what it should be.
+    """
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"manifest lacks {error}", where=bundle.name, fix="Make or install it again.") from error
 
 
 def open_runner(bundle: Bundle) -> Runner:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .clock import FloatArray, Timeline
-from .mood import COVERAGE, SCHEMA, Mood, SubjectMood, label_sets
+from .mood import COVERAGE, SCHEMA, Mood, SubjectMood, label_sets, least_of
 from .scheme import scheme
 
 __all__ = ["MAX_SEGMENTS", "against_baseline", "grid_columns", "segment_bounds", "summarise"]
@@ -39,15 +40,18 @@ def _dimension(mood: Mood, name: str, rows: FloatArray, weights: FloatArray) -> 
     }
 
 
-def _classes(mood: Mood, name: str, rows: FloatArray, weights: FloatArray) -> tuple[dict[str, float], list[str]]:
-    """Mean scores of the told cells and their label set."""
+def _classes(
+    mood: Mood, name: str, rows: FloatArray, weights: FloatArray, rest_on: Collection[str] = ()
+) -> tuple[dict[str, float], list[str]]:
+    """Mean scores of the told cells and their label set; ``rest_on`` are the modalities that support any of them."""
     labels = scheme(name).classes
     told = np.isfinite(rows).all(axis=1) & (weights > 0)
     if not labels or not told.any():
         return {}, []
     mean = np.average(rows[told], axis=0, weights=weights[told])
     mean = mean / mean.sum()
-    chosen = label_sets(mean[None, :], mood.label_rules.get(name))[0]
+    rule = mood.label_rules.get(name)
+    chosen = label_sets(mean[None, :], rule, None if rule is None else np.array([least_of(rule, rest_on)]))[0]
     by_score = sorted(np.flatnonzero(chosen), key=lambda i: (-mean[i], i))
     return _summing_to_one(labels, mean), [labels[i] for i in by_score]
 
@@ -63,7 +67,8 @@ def _summing_to_one(labels: tuple[str, ...], mean: FloatArray) -> dict[str, floa
 def _state(mood: Mood, subject: SubjectMood, cells: slice, weights: FloatArray) -> dict[str, Any]:
     main, *others = mood.schemes
     weight = weights[cells]
-    classes, label_set = _classes(mood, main, subject.classes[main][cells], weight)
+    rest_on = [m for m, share in subject.support.items() if (share[cells] > 0).any()]
+    classes, label_set = _classes(mood, main, subject.classes[main][cells], weight, rest_on)
     state: dict[str, Any] = {
         "valence": _dimension(mood, "valence", subject.valence[cells], weight),
         "arousal": _dimension(mood, "arousal", subject.arousal[cells], weight),
@@ -71,7 +76,7 @@ def _state(mood: Mood, subject: SubjectMood, cells: slice, weights: FloatArray) 
         "label_set": label_set,
     }
     if others:
-        pairs = {name: _classes(mood, name, subject.classes[name][cells], weight) for name in others}
+        pairs = {name: _classes(mood, name, subject.classes[name][cells], weight, rest_on) for name in others}
         state["schemes"] = {name: {"classes": c, "label_set": s} for name, (c, s) in pairs.items()}
     return state
 

@@ -113,7 +113,8 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
     subjects, gaps = {}, []
     for name in sorted(evidence, key=_order):
         cells = evidence.pop(name)
-        fused = fusion.fuse({m: c for m, c in cells.items() if by[m] == TRACKS.get(m)} or {"voice": _blank(grid)})
+        read = {m: c for m, c in cells.items() if by[m] == TRACKS.get(m)} or {"voice": _blank(grid)}
+        fused, least = fusion.fuse(read), fusion.least(read)
         classes = {
             s: states.told(s, tracks, grid, worn(name), causal=causal) if s in states.STATES
             else mapping("ekman8", s).apply(fused.classes)
@@ -126,7 +127,9 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
             fused.arousal,
             classes,
             {
-                s: label_sets(rows, rules.get(s)) if rows.shape[1] else np.zeros(rows.shape, bool)
+                s: label_sets(rows, rules.get(s), least if s == "ekman8" else None)
+                if rows.shape[1]
+                else np.zeros(rows.shape, bool)
                 for s, rows in classes.items()
             },
             *_shares(facts, fused, classes),

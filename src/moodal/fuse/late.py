@@ -82,6 +82,11 @@ class Late:
         rule: Mapping[str, Any] | None = (self.bundle.manifest["calibration"] or {}).get("label_sets")
         return rule
 
+    def least(self, evidence: Mapping[str, Cells]) -> FloatArray | None:
+        """Thresholds ``(n,)`` of the cells' label sets, where the modalities that tell a cell's class have one of their
+        own; None: the rule has one for all."""
+        return None
+
     def measured(self, dimension: str) -> frozenset[str]:
         """Modalities whose values of a dimension come from a model that was trained and checked on such labels."""
         return frozenset(self.bundle.manifest.get("measured", {}).get(dimension, ()))

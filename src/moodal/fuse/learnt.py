@@ -58,24 +58,46 @@ class LearntLate(Late):
         """Those that tell classes."""
         return frozenset(m for name in self.bundle.manifest["subsets"] for m in name.split("+"))
 
+    def _there(
+        self, evidence: Mapping[str, Cells]
+    ) -> tuple[list[str], dict[str, npt.NDArray[np.bool_]], npt.NDArray[np.int64]]:
+        """Modalities that tell classes, where each does ``(n,)``, and which do in each cell: bit i for the i-th."""
+        names = sorted(m for m in evidence if m in self.class_modalities)
+        there = {}
+        for m in names:
+            values = evidence[m].values[:, : len(_CLASSES)]
+            there[m] = np.asarray(evidence[m].covered & np.isfinite(values).all(axis=1))
+        n = len(next(iter(evidence.values())).covered)
+        which = sum((there[m].astype(np.int64) << i for i, m in enumerate(names)), start=np.zeros(n, np.int64))
+        return names, there, which
+
+    def least(self, evidence: Mapping[str, Cells]) -> FloatArray | None:
+        """See `Late.least`."""
+        rule = self.label_rule
+        if rule is None or "by_subset" not in rule:
+            return None
+        names, _, which = self._there(evidence)
+        found = np.full(len(which), float(rule["least"]))
+        for code in np.unique(which[which > 0]):
+            members = subset_name(m for i, m in enumerate(names) if code >> i & 1)
+            found[which == code] = float(rule["by_subset"][members][str(rule["level"])])
+        return found
+
     def _classes(
         self, evidence: Mapping[str, Cells]
     ) -> tuple[FloatArray, dict[str, FloatArray], dict[str, FloatArray]]:
         n = len(next(iter(evidence.values())).covered)
         manifest = self.bundle.manifest
         log_prior = np.log(np.array([manifest["prior"][c] for c in _CLASSES]))
-        names = sorted(m for m in evidence if m in self.class_modalities)
-        there: dict[str, npt.NDArray[np.bool_]] = {}
+        names, there, which = self._there(evidence)
         logs: dict[str, FloatArray] = {}
         for m in names:
             values = np.asarray(evidence[m].values[:, : len(_CLASSES)], np.float64)
-            there[m] = evidence[m].covered & np.isfinite(values).all(axis=1)
             never = manifest["never"].get(m, {})
             shares = np.array([float(never.get(c, 0.0)) for c in _CLASSES])
             told = log_scores(np.where(there[m][:, None], values, 1.0), shares)
             quality = evidence[m].quality[:, None]
             logs[m] = quality * told + (1 - quality) * log_prior
-        which = sum((there[m].astype(np.int64) << i for i, m in enumerate(names)), start=np.zeros(n, np.int64))
         logits = np.tile(log_prior, (n, 1))
         weights: dict[str, FloatArray] = {m: np.zeros(n) for m in names}
         pull: dict[str, FloatArray] = {m: np.zeros((n, len(_CLASSES))) for m in names}

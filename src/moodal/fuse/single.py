@@ -45,6 +45,10 @@ class Single:
         rule: Mapping[str, Any] | None = self.told.get("label_sets")
         return rule
 
+    def least(self, evidence: Mapping[str, Cells]) -> FloatArray | None:
+        """One threshold for all; see `moodal.fuse.late.Late.least`."""
+        return None
+
     def measured(self, dimension: str) -> frozenset[str]:
         """Modalities whose values of a dimension come from a model that was trained and checked on such labels."""
         return frozenset(self.told.get("measured", {}).get(dimension, ()))

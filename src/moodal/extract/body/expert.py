@@ -23,9 +23,9 @@ import numpy.typing as npt
 
 from moodal.core.bundle import Bundle
 from moodal.core.clock import FloatArray, Span
-from moodal.core.errors import ModelError, UsageError
+from moodal.core.errors import UsageError
 from moodal.core.recording import Recording
-from moodal.core.runner import Evidence, Example, Told
+from moodal.core.runner import Evidence, Example, Told, whole_bundle
 from moodal.core.scheme import STRESS2
 from moodal.core.track import Field, Gap, Piece, TrackSet, TrackSpec
 from moodal.dsp.calibration import tempered
@@ -311,10 +311,8 @@ def open_runner(bundle: Bundle) -> StressRunner:
     ------
     ModelError : the bundle lacks something that it needs.
     """
-    try:
+    with whole_bundle(bundle):
         return StressRunner(bundle)
-    except (KeyError, ValueError) as error:
-        raise ModelError(f"manifest lacks {error}", where=bundle.name, fix="Make or install it again.") from error
 
 
 def track(recording: Recording, runner: StressRunner, span: Span, baseline: Span | None = None) -> TrackSet | None:

@@ -19,9 +19,9 @@ import numpy as np
 
 from moodal.core.bundle import Bundle
 from moodal.core.clock import FloatArray, Span
-from moodal.core.errors import ModelError, UsageError
+from moodal.core.errors import UsageError
 from moodal.core.recording import Recording
-from moodal.core.runner import Evidence, Example, Told
+from moodal.core.runner import Evidence, Example, Told, whole_bundle
 from moodal.core.scheme import WORKLOAD2
 from moodal.core.track import Gap, Piece, TrackSet
 from moodal.dsp import spd
@@ -264,10 +264,8 @@ def open_runner(bundle: Bundle) -> WorkloadRunner:
     ------
     ModelError : the bundle lacks something that it needs.
     """
-    try:
+    with whole_bundle(bundle):
         return WorkloadRunner(bundle)
-    except (KeyError, ValueError) as error:
-        raise ModelError(f"manifest lacks {error}", where=bundle.name, fix="Make or install it again.") from error
 
 
 def track(recording: Recording, runner: WorkloadRunner, span: Span, baseline: Span | None = None) -> TrackSet | None:

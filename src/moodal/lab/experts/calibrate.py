@@ -17,7 +17,7 @@ from moodal.lab.bench.calibration import ece
 
 from .made import OutOfFold
 
-__all__ = ["GROUPS", "LEVELS", "adapted", "checked", "fit", "half_widths", "pooled"]
+__all__ = ["GROUPS", "LEVELS", "adapted", "checked", "counted", "fit", "half_widths", "pooled"]
 
 Array = npt.NDArray[Any]
 
@@ -119,6 +119,12 @@ def checked(parts: Sequence[OutOfFold], *, bias: bool = False, hot: bool = True,
         first += len(part.logits)
         out[part.protocol] = _part(part, scores[rows], least[:, rows], seed)
     return out
+
+
+def counted(part: OutOfFold, thresholds: Mapping[str, float], seed: int = 0) -> dict[str, Any]:
+    """As `checked`, of log scores that are calibrated as they are, with thresholds by level from elsewhere."""
+    least = np.array([np.full(len(part.logits), thresholds[str(level)]) for level in LEVELS])
+    return _part(part, softmax(part.logits), least, seed)
 
 
 def _part(part: OutOfFold, scores: Array, least: Array, seed: int) -> dict[str, Any]:

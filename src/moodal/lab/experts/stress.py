@@ -55,7 +55,11 @@ count as equally likely beforehand: where stress is rare, fewer alarms are true 
 The set's sessions have a fixed order, so the time in the session alone tells the label better than any of these
 signals (the row "time alone"); no model here is told the time, but what drifts over a session may tell of it. Movement
 is a cue as well: people move otherwise at a keyboard than at rest. Read the rows of the middle of the session and of
-subsets beside the quoted one. Hyperventilation, which the authors count as stress, is told worst."""
+subsets beside the quoted one. Hyperventilation, which the authors count as stress, is told worst.
+
+Baseline mode ranks a window among all of a person's own and brings their mean log odds to one level: it assumes that
+both states occur in what it is given, about as often as here (a third of the windows). Given a day in which nothing
+happens, or nothing but stress, it still calls the upper windows stress and the lower ones none."""
 
 
 @dataclass(frozen=True, slots=True)

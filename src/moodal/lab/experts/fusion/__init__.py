@@ -26,6 +26,7 @@ from moodal.lab.bench.intervals import Scores, Units, interval, paired_p, resamp
 from moodal.lab.bench.metrics import METRICS
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.learner import Prediction
+from moodal.lab.experts import calibrate
 from moodal.lab.experts.made import Made, OutOfFold
 from moodal.lab.experts.work import Work
 
@@ -54,19 +55,34 @@ class Settings:
 
 @dataclass
 class _Learnt:
-    """Weights, label-set thresholds by level, and answers, each by subset."""
+    """Weights, label-set thresholds by level, and the name of its answers, each by subset; answers by name.
+    ``made_up`` are the subsets that nobody was recorded in."""
 
     weights: dict[str, Weights] = field(default_factory=dict)
     least: dict[str, dict[str, float]] = field(default_factory=dict)
+    named: dict[str, str] = field(default_factory=dict)
+    made_up: set[str] = field(default_factory=set)
     parts: dict[str, OutOfFold] = field(default_factory=dict)
 
-    def add(self, subset: str, weights: Weights, part: OutOfFold, name: str) -> None:
+    def add(self, subset: str, weights: Weights, part: OutOfFold, name: str, *, made_up: bool = False) -> None:
         """A subset, with the answers that its thresholds are found on."""
         scores = softmax(part.logits)
         own = scores[np.arange(len(scores)), part.truth]
         self.weights[subset] = weights
         self.least[subset] = {str(v): round(weighted_threshold(own, np.ones(len(own)), v), 6) for v in _LEVELS}
-        self.parts[name] = part
+        self.named[subset], self.parts[name] = name, part
+        if made_up:
+            self.made_up.add(subset)
+
+    def cautious(self) -> dict[str, dict[str, float]]:
+        """Thresholds by subset: its own where it was recorded or is one expert's alone; where its pairs are made up,
+        which flatters, the lowest of its own and those of the recorded subsets within it."""
+        found = {}
+        for subset, own in self.least.items():
+            within = [self.least[s] for s in self.least if set(s.split("+")) < set(subset.split("+"))
+                      and s not in self.made_up] if subset in self.made_up else []  # fmt: skip
+            found[subset] = {v: min(one[v] for one in (own, *within)) for v in own}
+        return found
 
 
 def make(settings: Settings, work: Work) -> Made:
@@ -90,7 +106,8 @@ def make(settings: Settings, work: Work) -> Made:
         kind="distribution",
     )  # fmt: skip
     width, losses, told_by = sources.smoothing(work)
-    least = {v: min(one[v] for one in learnt.least.values()) for v in map(str, _LEVELS)}
+    thresholds = learnt.cautious()
+    least = {v: min(one[v] for one in thresholds.values()) for v in map(str, _LEVELS)}
     manifest = {
         **_fixed(settings),
         "prior": _prior(pools),
@@ -101,12 +118,12 @@ def make(settings: Settings, work: Work) -> Made:
         "smoothing_s": {"face": width, "voice": 0.0, "words": 0.0, "body": 0.0},
         "smoothing_found": {"told_by": told_by, "cross_entropy": {f"{w:g}": round(v, 5) for w, v in losses.items()}},
         "subset_card": _card(trials, work.seed),
+        "coverage_by_subset": _covered(learnt, thresholds, work.seed),
     }
     calibration = {
         "kind": "weights of each subset, by log loss",
         "on": "acted trials whose faces another program had measured; on films it was not checked",
-        "label_sets": {"least": least["0.9"], "level": 0.9, "levels": least},
-        "by_subset": learnt.least,
+        "label_sets": {"least": least["0.9"], "level": 0.9, "levels": least, "by_subset": thresholds},
         "fitted_on": learnt.parts[_PAIR].protocol,
         "n": len(trials.truth),
         "people": len(np.unique(trials.subject)),
@@ -177,7 +194,23 @@ def _made_up(
     logs, truth, group = paired({m: p.pool for m, p in pools.items()}, settings.pairs, _C, seed)
     part = OutOfFold(out_of_fold(logs, truth, group, seed=seed) * flattery, truth.argmax(axis=1), group, EKMAN8, "uar",
                      f"made-up pairs of {key.replace('+', ', ')}, ten groups of people", unit="group")  # fmt: skip
-    learnt.add(key, fit(logs, truth).scaled(flattery), part, f"{key.replace('+', ' + ')}, made up")
+    learnt.add(key, fit(logs, truth).scaled(flattery), part, f"{key.replace('+', ' + ')}, made up", made_up=True)
+
+
+def _covered(learnt: _Learnt, thresholds: Mapping[str, Mapping[str, float]], seed: int) -> list[dict[str, Any]]:
+    """How often the label sets of each subset hold the truth: where its threshold is its own, fitted on other people
+    than those it is counted on; where pairs are made up, as it stands."""
+    rows = []
+    for subset, name in learnt.named.items():
+        part = learnt.parts[name]
+        made_up = subset in learnt.made_up
+        if made_up:
+            told = calibrate.counted(part, thresholds[subset], seed)
+        else:
+            [told] = calibrate.checked([part], hot=False, seed=seed).values()
+        rows.append({"subset": subset.replace("+", " + "), "seen": "made-up pairs" if made_up else name,
+                     "least": thresholds[subset]["0.9"], "n": told["n"], **told["coverage"]["0.9"]})  # fmt: skip
+    return rows
 
 
 def _prior(pools: Mapping[str, sources.Pooled]) -> dict[str, float]:
@@ -235,10 +268,10 @@ Fuses what the experts for {experts} tell, log-linear, with weights of its own f
 passes through. Face and voice were weighed on 300 acted trials of 20 people, the face by a stand-in that reads another
 program's measures of the same faces. {made_up}
 
-**End-to-end coverage on films is not proven**: no set with films of unseen people was at hand. Label sets take the most
-cautious of the subsets' thresholds. Valence and arousal of a face or a voice are mapped and claim no coverage; body
-signals move arousal by a written rule. How long a face is averaged over was found on films: the widest that tells a
-left-out frame as well as any from those around it.
+**End-to-end coverage on films is not proven**: no set with films of unseen people was at hand. Label sets take the
+threshold of the subset that is there; where its pairs are made up, the most cautious of those within it. Valence and
+arousal of a face or a voice are mapped and claim no coverage; body signals move arousal by a written rule. How long a
+face is averaged over was found on films: the widest that tells a left-out frame as well as any from those around it.
 """
 
 _MADE_UP = (
