@@ -12,6 +12,7 @@ import json
 import os
 import pickle
 import shutil
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -185,8 +186,34 @@ def longest(values: np.ndarray) -> int:
     return int(np.argmax(values.shape))
 
 
+def cnt(path: Path, change: Callable[[bytearray, list[int]], None]) -> bool:
+    """The header of a Neuroscan file changed in place: ``change(header, places of the channels' entries)``."""
+    if path.suffix.lower() != ".cnt":
+        return False
+    data = bytearray(path.read_bytes())
+    change(data, [900 + 75 * k for k in range(int.from_bytes(data[370:372], "little"))])
+    path.write_bytes(bytes(data))
+    return True
+
+
+def cnt_label(data: bytearray, at: int, text: bytes) -> None:
+    data[at : at + 10] = text.ljust(10, b"\0")[:10]
+
+
+def cnt_scale(data: bytearray, entries: list[int]) -> None:
+    for at in entries:
+        (sensitivity,) = struct.unpack_from("<f", data, at + 59)
+        struct.pack_into("<f", data, at + 59, 1e6 * sensitivity)
+
+
+def cnt_rate(data: bytearray, _: list[int]) -> None:
+    struct.pack_into("<H", data, 376, int.from_bytes(data[376:378], "little") // 4)
+
+
 def scaled(path: Path) -> bool:
     """Samples a million times too large or small: volts for microvolts."""
+    if cnt(path, cnt_scale):
+        return True
     if path.suffix.lower() in (".edf", ".bdf"):
 
         def units(head: bytearray, n: int) -> None:
@@ -232,6 +259,8 @@ def scaled(path: Path) -> bool:
 
 def slower(path: Path) -> bool:
     """The same samples, told or written as of another rate."""
+    if cnt(path, cnt_rate):
+        return True
     if path.suffix.lower() in (".edf", ".bdf"):
 
         def record(head: bytearray, n: int) -> None:
@@ -267,6 +296,8 @@ def _slow(node: Any) -> Any:
 
 def missing(path: Path) -> bool:
     """A channel is not there."""
+    if cnt(path, lambda data, at: cnt_label(data, at[1], b"nothing")):
+        return True
     if path.suffix.lower() in (".edf", ".bdf"):
         edf_header(path, lambda head, n: field(head, n, 0, 16, 1, "nothing"))
         return True
@@ -295,6 +326,8 @@ def missing(path: Path) -> bool:
 
 def doubled(path: Path) -> bool:
     """Two channels of one name."""
+    if cnt(path, lambda data, at: cnt_label(data, at[1], bytes(data[at[0] : at[0] + 10]))):
+        return True
     if path.suffix.lower() in (".edf", ".bdf"):
         edf_header(path, lambda head, n: field(head, n, 0, 16, 1, label(head, n, 0)))
         return True
