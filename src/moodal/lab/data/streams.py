@@ -122,7 +122,9 @@ class Reading:
         """
         stream = self.streams[modality]
         rate = stream.rate_hz if rate_hz is None else rate_hz
-        self._plausible.stream(stream.kind, values, rate, stream.fields, where, expected_s=expected_s)
+        self._plausible.stream(
+            stream.kind, values, rate, stream.fields, where, expected_s=expected_s, published_hz=stream.rate_hz
+        )
         to = min(self.target_hz(modality), rate)
         return Channels(lowered(values, rate, to), to, start_s)
 
