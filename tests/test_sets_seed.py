@@ -15,8 +15,9 @@ from moodal.lab.bench.protocols import protocol
 from moodal.lab.data import matlab, neuroscan, pickles, sjtu
 from moodal.lab.data.generated_cnt import cnt
 from moodal.lab.data.sets import faced, seed, seed_iv, seed_v, seed_vii
-from moodal.lab.data.streams import Reading, Stream, lowered
+from moodal.lab.data.streams import Reading, Stream, gathered, lowered
 from moodal.lab.data.twin import write
+from moodal.lab.data.windows import joined
 
 SETS: dict[str, Any] = {"seed": seed, "seed-iv": seed_iv, "seed-v": seed_v, "seed-vii": seed_vii, "faced": faced}
 
@@ -192,6 +193,17 @@ def test_people_are_read_when_they_are_asked_for(made: Any, tmp_path: Path) -> N
         next(each)
 
 
+def test_parts_that_come_one_after_another_are_what_they_are_joined(tmp_path: Path) -> None:
+    faced.generate(tmp_path, people=3, clip_s=1.0)
+    parts = list(faced.people(tmp_path, window_s=1.0))
+    assert gathered(iter(parts)).fingerprint() == joined(parts).fingerprint()
+    assert gathered(parts[:1]).fingerprint() == parts[0].fingerprint()
+    with pytest.raises(InputError, match="are both called 'S000-01-w001'"):
+        gathered([parts[0], parts[0]])
+    with pytest.raises(InputError, match="has no examples"):
+        gathered([])
+
+
 # -- rates
 
 
@@ -204,6 +216,15 @@ def test_a_lower_rate_does_not_alias_and_a_higher_one_is_not_made() -> None:
     assert np.abs(low[50:-50, 1]).max() < 0.02
     ask = Reading("toy", {"eeg": Stream("eeg", ("Cz",), 100.0)}, rate_hz=200.0)
     assert ask.target_hz("eeg") == 100.0
+
+
+def test_each_signal_may_have_a_rate_of_its_own(made: Any) -> None:
+    root, _ = made("seed-vii")
+    data = seed_vii.read(root, window_s=1.0, rate_hz={"eeg": 200.0, "ecg": 500}, subjects=[1])
+    assert {m: f.rate_hz for m, f in data.features.items()} == {"eeg": 200.0, "eog": 1000.0, "ecg": 500.0}
+    assert {m: len(f[0]) for m, f in data.features.items()} == {"eeg": 200, "eog": 1000, "ecg": 500}
+    with pytest.raises(UsageError, match="rate_hz names no signal 'emg'"):
+        seed_vii.read(root, rate_hz={"emg": 200.0})
 
 
 @pytest.mark.parametrize("rate", [0, -1.0, float("nan"), "fast", True])
@@ -484,3 +505,38 @@ def test_seed_viis_own_files_are_read_beside(tmp_path: Path) -> None:
     assert smoothed.features["eeg"].width == 310
     assert "NONCAUSAL" in smoothed.features["eeg"].source
     assert "NONCAUSAL" not in seed_vii.read(tmp_path, part="de", window_s=None).features["eeg"].source
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(SETS))
+def test_a_stranger_is_told_from_a_twin_with_the_effect_and_not_without(name: str, tmp_path: Path) -> None:
+    """Logistic regression on log band power, a person left out: well above chance, or at chance."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    scores = []
+    for effect in (1.0, 0.0):
+        root = tmp_path / str(effect)
+        SETS[name].generate(root, people=6, effect=effect)
+        data = SETS[name].read(root, window_s=None)
+        rate = data.features["eeg"].rate_hz or 0.0
+        rows = []
+        for i in range(len(data)):
+            values = data.features["eeg"][i]
+            power = np.square(np.abs(np.fft.rfft(values, axis=0)))
+            hertz = np.fft.rfftfreq(len(values), 1 / rate)
+            rows.append([np.log(power[(hertz >= a) & (hertz < b)].mean(axis=0)) for a, b in ((8, 13), (14, 31))])
+        made = np.array(rows).reshape(len(data), -1)
+        told, who = data.index.label("emotion").values, data.index["subject"]
+        guessed = np.empty_like(told)
+        for person in sorted(set(who)):
+            rest = who != person
+            learner = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+            guessed[~rest] = learner.fit(made[rest], told[rest]).predict(made[~rest])
+        scores.append(float(balanced_accuracy_score(told, guessed)))
+    chance = 1 / len(set(told.tolist()))
+    assert scores[0] > chance + 0.15, scores
+    assert abs(scores[1] - chance) < 0.1, scores
+    print(name, scores, chance)

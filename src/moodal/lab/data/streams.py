@@ -6,20 +6,21 @@ asked for, down-sampled without aliasing; nothing is ever sampled up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from moodal.core.errors import MissingExtra, UsageError
+from moodal.core.errors import InputError, MissingExtra, UsageError
 
+from .dataset import Dataset, Feature
 from .plausible import Plausible
-from .windows import Channels, Windowed, checked
+from .windows import Channels, Windowed, checked, joined
 
-__all__ = ["Reading", "Stream", "asked_people", "lowered"]
+__all__ = ["Reading", "Stream", "asked_people", "gathered", "lowered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,40 @@ def lowered(values: npt.NDArray[Any], rate_hz: float, to_hz: float) -> npt.NDArr
     return np.asarray(made[: int(len(values) * to_hz / rate_hz + 1e-6)], np.float32)
 
 
+def gathered(each: Iterable[Dataset]) -> Dataset:
+    """What `windows.joined` gives, of parts that come one after another: each is let go once it is taken in, so that no
+    more than all samples and one part's lie in memory.
+
+    Raises
+    ------
+    InputError : two clips have the same name, or there is no part.
+    """
+    indexes: list[Dataset] = []
+    values: dict[str, npt.NDArray[np.float32]] = {}
+    lengths: dict[str, list[npt.NDArray[np.int64]]] = {}
+    made: dict[str, Feature] = {}
+    for part in each:
+        indexes.append(Dataset(part.index, {}))
+        for m, f in part.features.items():
+            if m not in values:
+                values[m], made[m] = np.empty(f.values.shape, np.float32), replace(f, values=f.values[:0].copy())
+                filled = 0
+            else:
+                filled = len(values[m])
+                # In place: large blocks grow by new pages, and nothing is copied.
+                values[m].resize((filled + len(f.values), f.width), refcheck=False)
+            values[m][filled:] = f.values
+            lengths.setdefault(m, []).append(f.lengths)
+        del part
+    if not indexes:
+        raise InputError("has no examples", fix="Check the folder, and what was filtered out.")
+    features = {}
+    for m, f in made.items():
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths[m]))]).astype(np.int64)
+        features[m] = replace(f, values=values[m], offsets=offsets)
+    return Dataset(joined(indexes).index, features)
+
+
 def asked_people(asked: Sequence[int], there: Sequence[int], where: str) -> list[int]:
     """The people that are read, in order of their numbers: all, or those asked for.
 
@@ -71,7 +106,8 @@ class Reading:
     """One call of the reader of set ``name``.
 
     ``streams`` are the modalities of the set, ``signals`` those asked for (none: all), ``rate_hz`` the highest rate
-    that is wanted (None: as recorded), ``window_s``, ``hop_s`` and ``accept`` as in `windows.checked` and `Plausible`.
+    that is wanted (of all, or by signal; None: as recorded), ``window_s``, ``hop_s`` and ``accept`` as in
+    `windows.checked` and `Plausible`.
 
     Raises
     ------
@@ -81,7 +117,7 @@ class Reading:
     name: str
     streams: Mapping[str, Stream]
     signals: Sequence[str] = ()
-    rate_hz: float | None = None
+    rate_hz: float | Mapping[str, float] | None = None
     window_s: float | None = None
     hop_s: float | None = None
     accept: Sequence[str] = ()
@@ -93,9 +129,17 @@ class Reading:
             if m not in self.streams:
                 raise UsageError(f"has no signal {m!r}", where=self.name, fix=f"It has: {', '.join(self.streams)}.")
         self.signals = tuple(m for m in self.streams if m in asked) or tuple(self.streams)
-        rate = self.rate_hz
-        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e6):
-            raise UsageError(f"rate_hz is {rate!r}", where=self.name, fix="Give the highest rate that you want, in Hz.")
+        told = self.rate_hz if isinstance(self.rate_hz, Mapping) else dict.fromkeys(self.streams, self.rate_hz)
+        for m, rate in told.items():
+            if m not in self.streams:
+                raise UsageError(
+                    f"rate_hz names no signal {m!r}", where=self.name, fix=f"It has: {', '.join(self.streams)}."
+                )
+            if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e6):
+                raise UsageError(
+                    f"rate_hz is {rate!r}", where=self.name, fix="Give the highest rate that you want, in Hz."
+                )
+        self._rates = {m: rate for m, rate in told.items() if rate is not None}
         self.window_s, self.hop_s = checked(self.window_s, self.hop_s, self.name)
         accept = (self.accept,) if isinstance(self.accept, str) else self.accept
         self._plausible = Plausible(self.name, tuple(accept))
@@ -103,7 +147,7 @@ class Reading:
     def target_hz(self, modality: str) -> float:
         """The rate at which a modality is given."""
         rate = self.streams[modality].rate_hz
-        return rate if self.rate_hz is None else min(rate, float(self.rate_hz))
+        return min(rate, float(self._rates.get(modality, rate)))
 
     def windowed(self) -> Windowed:
         """A collector of windows of the signals that are asked for."""

@@ -20,9 +20,9 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.spec import SetSpec, find, lacking
-from moodal.lab.data.streams import Reading, Stream, asked_people
+from moodal.lab.data.streams import Reading, Stream, asked_people, gathered
 from moodal.lab.data.twin import write
-from moodal.lab.data.windows import WindowsTruth, joined
+from moodal.lab.data.windows import WindowsTruth
 
 __all__ = ["ANGLES", "SPEC", "generate", "people", "read"]
 
@@ -70,7 +70,7 @@ def read(
     root: Path | str | None = None,
     *,
     signals: Sequence[str] = (),
-    rate_hz: float | None = 200.0,
+    rate_hz: float | Mapping[str, float] | None = 200.0,
     window_s: float | None = 2.0,
     hop_s: float | None = 0.5,
     subjects: Sequence[int] = (),
@@ -78,9 +78,10 @@ def read(
 ) -> Dataset:
     """All trials in windows of ``window_s`` every ``hop_s`` s (published: 2 and 0.05 s); None: whole trials.
 
-    Modalities, in µV, recorded at 1000 Hz and given at ``rate_hz`` (None: as recorded): ``eeg`` (60 channels), ``eog``
-    (HEO right minus left, VEO above minus below), ``emg`` (six muscles a leg). Label ``angles``: 66 joint angles in
-    degrees at the end of the window. There is no published split: split by trial within people, or by person.
+    Modalities, in µV, recorded at 1000 Hz and given at ``rate_hz`` (one for all, or by signal; None: as recorded):
+    ``eeg`` (60 channels), ``eog`` (HEO right minus left, VEO above minus below), ``emg`` (six muscles a leg). Label
+    ``angles``: 66 joint angles in degrees at the end of the window. There is no published split: split by trial within
+    people, or by person.
 
     Raises
     ------
@@ -89,14 +90,14 @@ def read(
     each = people(
         root, signals=signals, rate_hz=rate_hz, window_s=window_s, hop_s=hop_s, subjects=subjects, accept=accept
     )
-    return joined(list(each))
+    return gathered(each)
 
 
 def people(
     root: Path | str | None = None,
     *,
     signals: Sequence[str] = (),
-    rate_hz: float | None = 200.0,
+    rate_hz: float | Mapping[str, float] | None = 200.0,
     window_s: float | None = 2.0,
     hop_s: float | None = 0.5,
     subjects: Sequence[int] = (),

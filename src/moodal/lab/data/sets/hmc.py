@@ -7,7 +7,7 @@ is there); what is no stage makes no epoch. `people` gives one night after anoth
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.planted import Person
 from moodal.lab.data.recordings import channels, notes
 from moodal.lab.data.spec import SetSpec, find, lacking
-from moodal.lab.data.streams import Reading, Stream, asked_people
+from moodal.lab.data.streams import Reading, Stream, asked_people, gathered
 from moodal.lab.data.told import number
 from moodal.lab.data.twin import write
-from moodal.lab.data.windows import WindowsTruth, joined
+from moodal.lab.data.windows import WindowsTruth
 
 __all__ = ["SPEC", "generate", "people", "read"]
 
@@ -57,7 +57,7 @@ def read(
     root: Path | str | None = None,
     *,
     signals: Sequence[str] = (),
-    rate_hz: float | None = None,
+    rate_hz: float | Mapping[str, float] | None = None,
     window_s: float | None = 30.0,
     hop_s: float | None = None,
     subjects: Sequence[int] = (),
@@ -65,9 +65,9 @@ def read(
 ) -> Dataset:
     """All nights in windows of ``window_s`` every ``hop_s`` s inside a bout of one stage; None: whole bouts.
 
-    Modalities, in µV at 256 Hz or at ``rate_hz``, if that is lower: ``eeg`` (F4-M1, C4-M1, O2-M1, C3-M2), ``eog`` (left
-    minus right eye), ``emg`` (chin), ``ecg``; ``signals`` picks some. Label ``stage``: W, N1, N2, N3, R. ``split`` is
-    that of NeuroLM and PhysioOmni, by the file's number: 100 nights, 25, 26.
+    Modalities, in µV at 256 Hz or at ``rate_hz`` (one for all, or by signal), if that is lower: ``eeg`` (F4-M1, C4-M1,
+    O2-M1, C3-M2), ``eog`` (left minus right eye), ``emg`` (chin), ``ecg``; ``signals`` picks some. Label ``stage``: W,
+    N1, N2, N3, R. ``split`` is that of NeuroLM and PhysioOmni, by the file's number: 100 nights, 25, 26.
 
     Raises
     ------
@@ -76,14 +76,14 @@ def read(
     each = people(
         root, signals=signals, rate_hz=rate_hz, window_s=window_s, hop_s=hop_s, subjects=subjects, accept=accept
     )
-    return joined(list(each))
+    return gathered(each)
 
 
 def people(
     root: Path | str | None = None,
     *,
     signals: Sequence[str] = (),
-    rate_hz: float | None = None,
+    rate_hz: float | Mapping[str, float] | None = None,
     window_s: float | None = 30.0,
     hop_s: float | None = None,
     subjects: Sequence[int] = (),

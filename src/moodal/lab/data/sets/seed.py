@@ -20,10 +20,10 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person
 from moodal.lab.data.spec import SetSpec, find, lacking, need
-from moodal.lab.data.streams import Reading, Stream, asked_people
+from moodal.lab.data.streams import Reading, Stream, asked_people, gathered
 from moodal.lab.data.told import mapped
 from moodal.lab.data.twin import write
-from moodal.lab.data.windows import WindowsTruth, joined
+from moodal.lab.data.windows import WindowsTruth
 
 __all__ = ["SPEC", "generate", "people", "read"]
 
@@ -73,7 +73,7 @@ def read(
     InputError : a part is not there, cannot be read, or cannot be what it should be.
     """
     each = people(root, part=part, rate_hz=rate_hz, window_s=window_s, hop_s=hop_s, subjects=subjects, accept=accept)
-    return joined(list(each))
+    return gathered(each)
 
 
 def people(

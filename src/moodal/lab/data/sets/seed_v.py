@@ -22,10 +22,10 @@ from moodal.lab.data.generated_cnt import cnt
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person
 from moodal.lab.data.spec import SetSpec, find, lacking, need
-from moodal.lab.data.streams import Reading, Stream, asked_people
+from moodal.lab.data.streams import Reading, Stream, asked_people, gathered
 from moodal.lab.data.told import mapped
 from moodal.lab.data.twin import write
-from moodal.lab.data.windows import Channels, WindowsTruth, joined
+from moodal.lab.data.windows import Channels, WindowsTruth
 
 __all__ = ["EKMAN8", "SPEC", "generate", "people", "read"]
 
@@ -60,7 +60,7 @@ def read(
     *,
     part: str = "signals",
     signals: Sequence[str] = (),
-    rate_hz: float | None = 200.0,
+    rate_hz: float | Mapping[str, float] | None = 200.0,
     window_s: float | None = 4.0,
     hop_s: float | None = None,
     subjects: Sequence[int] = (),
@@ -68,10 +68,10 @@ def read(
 ) -> Dataset:
     """All people's clips in windows of ``window_s`` every ``hop_s`` s (end to end, if not said); None: whole clips.
 
-    Modalities: ``eeg`` (62 channels) and ``eog`` (HEO, VEO) in µV, recorded at 1000 Hz and given at ``rate_hz`` (None:
-    as recorded); ``signals`` picks some. ``part="de"`` gives the published differential entropy: 310 values every 4 s.
-    Labels: ``emotion`` (disgust, fear, sad, neutral, happy) and ``ekman8``. ``fold`` is the makers' of three: clips 1
-    to 5, 6 to 10, 11 to 15 of every session.
+    Modalities: ``eeg`` (62 channels) and ``eog`` (HEO, VEO) in µV, recorded at 1000 Hz and given at ``rate_hz`` (one
+    for all, or by signal; None: as recorded); ``signals`` picks some. ``part="de"`` gives the published differential
+    entropy: 310 values every 4 s. Labels: ``emotion`` (disgust, fear, sad, neutral, happy) and ``ekman8``. ``fold`` is
+    the makers' of three: clips 1 to 5, 6 to 10, 11 to 15 of every session.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def read(
         root, part=part, signals=signals, rate_hz=rate_hz, window_s=window_s, hop_s=hop_s, subjects=subjects,
         accept=accept,
     )  # fmt: skip
-    return joined(list(each))
+    return gathered(each)
 
 
 def people(
@@ -90,7 +90,7 @@ def people(
     *,
     part: str = "signals",
     signals: Sequence[str] = (),
-    rate_hz: float | None = 200.0,
+    rate_hz: float | Mapping[str, float] | None = 200.0,
     window_s: float | None = 4.0,
     hop_s: float | None = None,
     subjects: Sequence[int] = (),

@@ -21,10 +21,10 @@ from moodal.lab.data.generated_cnt import cnt
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person
 from moodal.lab.data.spec import SetSpec, find, lacking, need
-from moodal.lab.data.streams import Reading, Stream, asked_people
+from moodal.lab.data.streams import Reading, Stream, asked_people, gathered
 from moodal.lab.data.told import mapped
 from moodal.lab.data.twin import write
-from moodal.lab.data.windows import Channels, WindowsTruth, joined
+from moodal.lab.data.windows import Channels, WindowsTruth
 
 __all__ = ["EKMAN8", "SPEC", "generate", "people", "read"]
 
@@ -71,7 +71,7 @@ def read(
     *,
     part: str = "signals",
     signals: Sequence[str] = (),
-    rate_hz: float | None = 200.0,
+    rate_hz: float | Mapping[str, float] | None = 200.0,
     window_s: float | None = 4.0,
     hop_s: float | None = None,
     subjects: Sequence[int] = (),
@@ -94,7 +94,7 @@ def read(
         root, part=part, signals=signals, rate_hz=rate_hz, window_s=window_s, hop_s=hop_s, subjects=subjects,
         accept=accept,
     )  # fmt: skip
-    return joined(list(each))
+    return gathered(each)
 
 
 def people(
@@ -102,7 +102,7 @@ def people(
     *,
     part: str = "signals",
     signals: Sequence[str] = (),
-    rate_hz: float | None = 200.0,
+    rate_hz: float | Mapping[str, float] | None = 200.0,
     window_s: float | None = 4.0,
     hop_s: float | None = None,
     subjects: Sequence[int] = (),

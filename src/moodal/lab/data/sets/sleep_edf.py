@@ -7,7 +7,7 @@ one person. Stages 3 and 4 are N3. `people` gives one night after another.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.planted import Person
 from moodal.lab.data.recordings import channels, notes
 from moodal.lab.data.spec import SetSpec, find, lacking
-from moodal.lab.data.streams import Reading, Stream
-from moodal.lab.data.windows import WindowsTruth, joined
+from moodal.lab.data.streams import Reading, Stream, gathered
+from moodal.lab.data.windows import WindowsTruth
 
 __all__ = ["SPEC", "generate", "people", "read"]
 
@@ -62,7 +62,7 @@ def read(
     root: Path | str | None = None,
     *,
     signals: Sequence[str] = (),
-    rate_hz: float | None = None,
+    rate_hz: float | Mapping[str, float] | None = None,
     window_s: float | None = 30.0,
     hop_s: float | None = None,
     wake_min: float | None = 30.0,
@@ -84,14 +84,14 @@ def read(
         root, signals=signals, rate_hz=rate_hz, window_s=window_s, hop_s=hop_s, wake_min=wake_min, subjects=subjects,
         accept=accept,
     )  # fmt: skip
-    return joined(list(each))
+    return gathered(each)
 
 
 def people(
     root: Path | str | None = None,
     *,
     signals: Sequence[str] = (),
-    rate_hz: float | None = None,
+    rate_hz: float | Mapping[str, float] | None = None,
     window_s: float | None = 30.0,
     hop_s: float | None = None,
     wake_min: float | None = 30.0,
