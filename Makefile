@@ -80,4 +80,6 @@ $(VENV)/peers/.ready: $(VENV)/bin/python
 	$(BIN)/python -m venv $(VENV)/mmsa
 	$(VENV)/mmsa/bin/python -m pip install --quiet torch==2.13.0 'transformers<6' easydict 'pandas<3' scikit-learn tqdm nvidia-ml-py3
 	$(VENV)/mmsa/bin/python -m pip install --quiet --no-deps MMSA==2.2.1
+	$(BIN)/python -m venv $(VENV)/torcheeg
+	$(VENV)/torcheeg/bin/python -m pip install --quiet torcheeg==1.1.3 scipy==1.10.1 numpy==1.26.4 torch==2.13.0
 	@touch $@

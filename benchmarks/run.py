@@ -28,8 +28,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEERS = ROOT / ".venv" / "peers"
 MMSA = ROOT / ".venv" / "mmsa" / "bin" / "python"
+TORCHEEG = ROOT / ".venv" / "torcheeg" / "bin" / "python"
 #: Parts of the speed table, and parts that write a section of their own.
-PARTS = ("face", "analysis", "experts", "egemaps", "body", "day", "import", "jobs", "memory", "training", "rerun")
+PARTS = ("face", "analysis", "experts", "egemaps", "body", "day", "import", "jobs", "memory", "training", "rerun", "physio")
 SECTIONS = ("agreement", "arousal", "body-agreement")
 
 
@@ -183,6 +184,24 @@ def experts(rounds: int, work: Path) -> list[tuple[str, str, str]]:
     return rows
 
 
+def physio(rounds: int, work: Path) -> list[tuple[str, str, str]]:
+    """Features of EEG beside torcheeg's, one thread; what a live window costs."""
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    rows = []
+    trials = "differential entropy, 40 trials of 60 s, 32 channels at 128 Hz, a window a second, CPU time: speed over"
+    for method, what in (("filter", "a bank of filters once over the trial"), ("spectral", "each window's spectrum")):
+        values = ratios(
+            lambda method=method: measure("measure_physio.py", "entropy", method)["seconds"],
+            lambda: measure("measure_physio.py", "torcheeg", "4", python=TORCHEEG)["seconds"],
+            rounds,
+        )
+        rows.append((f"{trials} torcheeg 1.1.3's filters in each window; by {what} (`{method}`)", spread(values),
+                     "≥ 100"))  # fmt: skip
+    found = [measure("measure_physio.py", "live")["ms_p95"] for _ in range(rounds)]
+    what = "4 s of EEG (32 channels, 250 Hz) that come at once: ms until they are told, 95th percentile"
+    return [*rows, (what, spread(found), "≤ 50")]
+
+
 def _seconds(*command: str) -> float:
     """Wall time of one command of moodal, Python's start included."""
     begun = time.perf_counter()
@@ -325,6 +344,7 @@ def main() -> None:
         "memory": memory,
         "training": training,
         "rerun": rerun,
+        "physio": physio,
     }
     sections = {"agreement": egemaps_agreement.run, "arousal": arousal.run, "body-agreement": body_agreement.run}
     with tempfile.TemporaryDirectory() as work:

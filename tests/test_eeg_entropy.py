@@ -123,6 +123,13 @@ def test_spectral_variances_of_a_batch_are_those_of_each() -> None:
         assert_allclose(one, spectral_variances(own.astype(float), RATE, SEED, 2.0), rtol=1e-3)
 
 
+def test_long_windows_go_another_way_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = noise(8) + 300
+    matrices = spectral_variances(x, RATE, SEED, 2.0)
+    monkeypatch.setattr("moodal.dsp.eeg_entropy._LONGEST", 100)
+    assert_allclose(spectral_variances(x, RATE, SEED, 2.0), matrices, rtol=1e-9)
+
+
 def test_a_flat_channel_has_no_entropy() -> None:
     x = noise(3)
     x[:, 1] = 12.5

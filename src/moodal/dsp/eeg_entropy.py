@@ -17,7 +17,7 @@ from moodal.core.clock import FloatArray
 from moodal.core.errors import UsageError
 
 from .eeg import BANDS, position
-from .iir import Filter, butterworth
+from .iir import Bank, butterworth
 
 __all__ = ["BAND_SETS", "METHODS", "asymmetries", "band_set", "entropy", "filtered_variances", "front_back_pairs",
            "side_pairs", "spectral_variances"]  # fmt: skip
@@ -31,6 +31,10 @@ BAND_SETS: dict[str, dict[str, tuple[float, float]]] = {
 METHODS = ("spectral", "filter")
 #: Order of the bank's band-pass filters: poles at each edge.
 _ORDER = 4
+#: Samples and columns that the bank takes at a time: what the fast part of the memory holds.
+_BLOCK, _COLUMNS = 32, 512
+#: Samples of the longest window whose spectrum is a product of matrices.
+_LONGEST = 1024
 #: Entropies nearer to 0 than this are no divisor, nats.
 _LEAST_DIVISOR = 0.1
 
@@ -98,28 +102,49 @@ def spectral_variances(x: npt.NDArray[np.floating], rate_hz: float, bands: Mappi
     UsageError : a window too short for a band.
     """
     w = round(step_s * rate_hz)
-    rows, begins = _transform(w, rate_hz, tuple(bands.values()))
     steps = x.shape[-2] // w
     windows = x[..., : steps * w, :].reshape(*x.shape[:-2], steps, w, x.shape[-1])
+    if w > _LONGEST:
+        return _by_lines(windows, rate_hz, bands)
+    rows, begins = _transform(w, rate_hz, tuple(bands.values()))
     lines = np.matmul(rows.astype(x.dtype), windows)
     np.square(lines, out=lines)
     return np.asarray(np.add.reduceat(lines, begins, axis=-2))
 
 
+def _by_lines(
+    windows: npt.NDArray[np.floating], rate_hz: float, bands: Mapping[str, tuple[float, float]]
+) -> npt.NDArray[np.floating]:
+    """The same by a fast Fourier transform, which is sooner there where windows are long."""
+    w = windows.shape[-2]
+    taper = np.hanning(w + 1)[:w, None]
+    spectrum = np.fft.rfft((windows - windows.mean(axis=-2, keepdims=True)) * taper, axis=-2)
+    power = (np.square(spectrum.real) + np.square(spectrum.imag)) * (2 / (w * np.square(taper).sum()))
+    f = np.fft.rfftfreq(w, 1 / rate_hz)
+    told = [power[..., (f >= low) & (f < high) & (f > 0), :].sum(axis=-2) for low, high in bands.values()]
+    return np.stack(told, axis=-2).astype(windows.dtype)
+
+
 def filtered_variances(x: npt.NDArray[np.floating], rate_hz: float, bands: Mapping[str, tuple[float, float]],
-                       step_s: float = 1.0) -> FloatArray:  # fmt: skip
+                       step_s: float = 1.0) -> npt.NDArray[np.floating]:  # fmt: skip
     """As `spectral_variances`, but of the stream ``x (n, columns)`` through a causal Butterworth band-pass a band, run
     once over the whole stream (never restarted within it): ``(windows, bands, columns)``. A window's variance depends
-    on samples up to its end alone.
+    on samples up to its end alone. float32 stays float32.
     """
     w = round(step_s * rate_hz)
     steps = len(x) // w
-    out = np.empty((steps, len(bands), x.shape[1]))
-    for k, (low, high) in enumerate(bands.values()):
-        y = Filter(butterworth(_ORDER, rate_hz, low, high)).push(np.asarray(x[: steps * w], np.float64))
-        parts = y.reshape(steps, w, -1)
-        mean = parts.mean(axis=1)
-        out[:, k] = np.einsum("swc,swc->sc", parts, parts) / w - np.square(mean)
+    filters = [butterworth(_ORDER, rate_hz, low, high) for low, high in bands.values()]
+    out = np.empty((steps, len(bands), x.shape[1]), x.dtype)
+    for first in range(0, x.shape[1], _COLUMNS):
+        some = slice(first, first + _COLUMNS)
+        bank = Bank(filters)
+        for i in range(steps):
+            total, squares = np.zeros((2, len(bands), out[0, :, some].shape[1]), x.dtype)
+            for a in range(i * w, (i + 1) * w, _BLOCK):
+                y = bank.push(x[a : min(a + _BLOCK, (i + 1) * w), some])
+                total += y.sum(axis=1)
+                squares += np.einsum("bnc,bnc->bc", y, y)
+            out[i, :, some] = np.maximum(squares / w - np.square(total / w), 0)
     return out
 
 

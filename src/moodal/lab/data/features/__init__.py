@@ -21,7 +21,10 @@ __all__ = ["MAKERS", "features", "make"]
 
 MAKERS: dict[str, str] = {
     "eeg-bands": "moodal.lab.data.features.eeg",
+    "eeg-asymmetry": "moodal.lab.data.features.eeg_asymmetry",
+    "eeg-connectivity": "moodal.lab.data.features.eeg_connectivity",
     "eeg-de": "moodal.lab.data.features.eeg_de",
+    "eeg-hjorth": "moodal.lab.data.features.eeg_hjorth",
     "hand": "moodal.lab.data.features.hand",
     "sentence": "moodal.lab.data.features.sentence",
     "whisper": "moodal.lab.data.features.whisper",

@@ -1,0 +1,87 @@
+"""What physiology costs; the last line is JSON.
+
+    python benchmarks/measure_physio.py entropy spectral|filter    in moodal's environment
+    python benchmarks/measure_physio.py torcheeg 2                 in an environment of its own (make peers)
+    python benchmarks/measure_physio.py live                       in moodal's environment
+
+Differential entropy of made-up EEG like one person of DEAP: 40 trials of 60 s, 32 channels, 128 Hz, a window a second,
+torcheeg's four bands. Processor time of one thread, for 40 trials; torcheeg tells every window by itself, so that some
+trials are enough to know the time of all.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import numpy as np
+
+TRIALS, CHANNELS, SECONDS, RATE = 40, 32, 60, 128
+BANDS = {"theta": [4, 8], "alpha": [8, 14], "beta": [14, 31], "gamma": [31, 49]}
+
+
+def signals(trials: int) -> np.ndarray:
+    """``(trials, samples, channels)`` µV."""
+    rng = np.random.default_rng(0)
+    return 15 * rng.standard_normal((trials, SECONDS * RATE, CHANNELS), dtype=np.float32)
+
+
+def entropy(method: str) -> dict[str, float]:
+    from moodal.lab.data import Cache, Dataset, Feature, Index
+    from moodal.lab.data.features.eeg_de import make
+
+    names = [str(i) for i in range(TRIALS)]
+    index = Index.build("made-up", {"clip": names, "subject": names}, {})
+    data = Dataset(index, {"eeg": Feature.build("eeg", list(signals(TRIALS)), rate_hz=float(RATE))})
+    make(data, "eeg", Cache(), bands=BANDS, method=method)
+    begun = time.process_time()
+    told = make(data, "eeg", Cache(), bands=BANDS, method=method)
+    seconds = time.process_time() - begun
+    assert told.values.shape == (TRIALS * SECONDS, len(BANDS) * CHANNELS)
+    return {"seconds": seconds}
+
+
+def torcheeg(trials: int) -> dict[str, float]:
+    from torcheeg import transforms
+
+    transform = transforms.BandDifferentialEntropy(sampling_rate=RATE, band_dict=BANDS)
+    eeg = np.ascontiguousarray(signals(trials).transpose(0, 2, 1))
+    transform(eeg=eeg[0, :, :RATE])
+    begun = time.process_time()
+    for trial in eeg:
+        for k in range(SECONDS):
+            told = transform(eeg=trial[:, k * RATE : (k + 1) * RATE])["eeg"]
+    seconds = time.process_time() - begun
+    assert told.shape == (CHANNELS, len(BANDS))
+    return {"seconds": seconds * TRIALS / trials}
+
+
+def live() -> dict[str, float]:
+    """How long the extractor of the brain takes for 4 s of EEG (32 channels, 250 Hz) that come at once, ms."""
+    from moodal.core import registry
+    from moodal.core.clock import Span
+    from moodal.core.extractor import MeasureContext
+    from moodal.core.stream import SignalChunk
+    from moodal.dsp.eeg_places import PLACES
+
+    rate, rng = 250.0, np.random.default_rng(0)
+    names = [n for n in PLACES if "h" not in n and n[:2] in ("Fp", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "Fz",
+             "Cz", "Pz", "Oz", "T7", "T8", "P7", "P8", "F7", "F8", "FC", "CP")][:32]  # fmt: skip
+    extractor = registry.load("extractors", "brain").SPEC.make(
+        MeasureContext(Span(0, float("inf")), options={"channels": names})
+    )
+    found = []
+    for k in range(30):
+        times = 4.0 * k + np.arange(1000) / rate
+        chunk = SignalChunk("eeg", times, 15 * rng.standard_normal((1000, len(names))), rate)
+        begun = time.perf_counter()
+        extractor.push(chunk)
+        found.append(1000 * (time.perf_counter() - begun))
+    return {"ms_median": float(np.median(found[5:])), "ms_p95": float(np.quantile(found[5:], 0.95))}
+
+
+if __name__ == "__main__":
+    what = sys.argv[1]
+    print(json.dumps(entropy(sys.argv[2]) if what == "entropy" else torcheeg(int(sys.argv[2])) if what == "torcheeg"
+                     else live()))  # fmt: skip
