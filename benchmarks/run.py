@@ -30,7 +30,20 @@ PEERS = ROOT / ".venv" / "peers"
 MMSA = ROOT / ".venv" / "mmsa" / "bin" / "python"
 TORCHEEG = ROOT / ".venv" / "torcheeg" / "bin" / "python"
 #: Parts of the speed table, and parts that write a section of their own.
-PARTS = ("face", "analysis", "experts", "egemaps", "body", "day", "import", "jobs", "memory", "training", "rerun", "physio")
+PARTS = (
+    "face",
+    "analysis",
+    "experts",
+    "egemaps",
+    "body",
+    "day",
+    "import",
+    "jobs",
+    "memory",
+    "training",
+    "rerun",
+    "physio",
+)
 SECTIONS = ("agreement", "arousal", "body-agreement")
 
 

@@ -83,11 +83,12 @@ def test_curved_means_and_tangents() -> None:
     assert np.linalg.eigvalsh(spd.shrunk(single, 0.1)).min() > 0
 
 
-def bands(x: np.ndarray, rate: float = 100.0, **options: object) -> TrackSet:
+def bands(x: np.ndarray, rate: float = 100.0, track: str = "brain.bands", **options: object) -> TrackSet:
     spec = registry.load("extractors", "brain").SPEC
     extractor = spec.make(MeasureContext(Span(0, len(x) / rate), options=dict(options)))
     pieces = extractor.push(SignalChunk("eeg", np.arange(len(x)) / rate, x, rate)) + extractor.close()
-    return TrackSet.from_pieces(spec.tracks[0], pieces)
+    told = next(t for t in spec.tracks if t.name == track)
+    return TrackSet.from_pieces(told, [p for p in pieces if p.track == track])
 
 
 def test_bands_find_the_rhythm_where_it_is_and_skip_what_tells_nothing() -> None:
@@ -110,6 +111,47 @@ def test_channels_are_found_by_name() -> None:
     seen = {f.name for i, f in enumerate(told.spec.fields) if np.isfinite(told.values[:, i]).all()}
     assert seen == {f"{b}_{n}" for b in BANDS for n in ("Fz", "T8")}
     assert {g.reason for g in bands(x)["body"].gaps} == {"no_stream"}
+
+
+def test_entropy_asymmetry_and_hjorth_follow_from_the_samples() -> None:
+    x = signals.eeg(12)
+    power, de = bands(x)["body"], bands(x, track="brain.de")["body"]
+    # Theta is cut alike in both sets of bands.
+    assert_allclose(de["theta_Cz"], 0.5 * np.log(2 * np.pi * np.e * power["theta_Cz"]), rtol=1e-4)
+    sides = bands(x, track="brain.asymmetry")["body"]
+    assert_allclose(sides["alpha_F3_F4"], de["alpha_F3"] - de["alpha_F4"], atol=1e-5)
+    assert len(sides.fields) == 5 * 8
+    louder = x.copy()
+    louder[:, list(POSITIONS).index("F3")] *= 2
+    assert (bands(louder, track="brain.asymmetry")["body"]["beta_F3_F4"] > sides["beta_F3_F4"] + 0.5).all()
+    told = bands(x, track="brain.hjorth")["body"]
+    own = x - x.mean(axis=1, keepdims=True)
+    assert told["activity_Pz"][5] == pytest.approx(own[450:650, list(POSITIONS).index("Pz")].var(), rel=1e-4)
+    # 100 Hz hold nothing above 50, 90 Hz not all of SEED's gamma.
+    assert np.isfinite(de["gamma_Cz"]).all()
+    slow = bands(signals.eeg(12, 90.0), 90.0, track="brain.de")["body"]
+    assert np.isnan(slow["gamma_Cz"]).all()
+    assert np.isfinite(slow["beta_Cz"]).all()
+
+
+def test_quality_names_the_channel_and_the_reason() -> None:
+    x = signals.eeg(20)
+    names = list(POSITIONS)
+    x[:, 3] = 7.0
+    x[:, 4] = np.nan
+    x[:, 5] *= 100
+    x[:, 6] = np.clip(4 * x[:, 6], -20, 20)
+    t = np.arange(len(x)) / 100.0
+    x[:, 0] += 200 * np.exp(-0.5 * ((t - 7.5) / 0.07) ** 2)
+    told = bands(x, track="brain.quality")["body"]
+    for k, name in enumerate(names):
+        assert (told[name] == (0 if k in (3, 4, 5, 6) else 1)).all(), name
+    for reason in ("flat", "not_finite", "artefact", "saturated"):
+        assert_allclose(told[reason], 1 / 19, atol=1e-6, err_msg=reason)
+    assert np.flatnonzero(told["blink"]).tolist() == [7]
+    without = bands(x[:, 2:], track="brain.quality", channels=names[2:])["body"]
+    assert np.isnan(without["blink"]).all()
+    assert np.isnan(without["Fp1"]).all()
 
 
 # ---- the runner, on a bundle made up here --------------------------------------------------------------------------

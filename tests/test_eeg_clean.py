@@ -23,7 +23,7 @@ def scalp(seconds: float = 20, seed: int = 0, rate: float = RATE) -> np.ndarray:
     """Six smooth sources seen by all of the 19 electrodes, and a little noise of each, µV."""
     rng = np.random.default_rng(seed)
     n = round(seconds * rate)
-    centres = rng.standard_normal((6, 3)) + [0, 0, 1]
+    centres = rng.standard_normal((6, 3)) + np.array([0, 0, 1])
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
     at = np.array([PLACES[n] for n in NAMES])
     mix = np.exp(2 * (at @ centres.T - 1))
@@ -76,7 +76,7 @@ def test_the_whole_system_lies_where_mnes_does() -> None:
     assert apart.max() < 10
 
 
-# ---- filters and spectra against MNE ----------------------------------------------------------------------------------
+# ---- filters and spectra against MNE --------------------------------------------------------------------------------
 
 
 def test_filters_and_spectra_are_mnes() -> None:
@@ -111,7 +111,7 @@ def test_the_mains_go_and_the_rest_stays() -> None:
         mains(64.0)
 
 
-# ---- reference and bad channels ---------------------------------------------------------------------------------------
+# ---- reference and bad channels -------------------------------------------------------------------------------------
 
 
 def test_reference() -> None:
@@ -173,7 +173,7 @@ def test_spherical_splines_are_mnes() -> None:
     assert_allclose(ours, raw.get_data().T[:, bad] * 1e6, atol=0.02 * np.abs(ours).max())
 
 
-# ---- blinks -----------------------------------------------------------------------------------------------------------
+# ---- blinks ---------------------------------------------------------------------------------------------------------
 
 
 def test_blinks_are_found_and_taken_off() -> None:
@@ -197,7 +197,7 @@ def test_blinks_are_found_and_taken_off() -> None:
     assert len(none) == 0
 
 
-# ---- connectivity and Hjorth ------------------------------------------------------------------------------------------
+# ---- connectivity and Hjorth ----------------------------------------------------------------------------------------
 
 
 def test_coherence_is_scipys_and_delay_is_told_by_sign() -> None:

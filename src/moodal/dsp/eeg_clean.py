@@ -84,11 +84,11 @@ def bad_channels(x: FloatArray, rate_hz: float) -> dict[int, str]:
     y = np.where(finite[:, rest], x[:, rest], 0.0)
     y = zero_phase(y, butterworth(2, rate_hz, 1.0))
     size = 0.7413 * np.subtract(*np.percentile(y, [75, 25], axis=0))
-    for k in np.flatnonzero(np.abs(_robust(np.log(np.maximum(size, 1e-9)))) > FAR):
+    for k in np.flatnonzero(np.abs(_robust(np.log(np.maximum(size, 1e-9)))) > FAR).tolist():
         told[rest[k]] = "deviating"
     if rate_hz > 60:
         high = zero_phase(y, butterworth(2, rate_hz, 25.0)).std(axis=0) / np.maximum(size, 1e-9)
-        for k in np.flatnonzero(_robust(np.log(np.maximum(high, 1e-9))) > FAR):
+        for k in np.flatnonzero(_robust(np.log(np.maximum(high, 1e-9))) > FAR).tolist():
             told.setdefault(rest[k], "noisy")
     w = round(rate_hz)
     seconds = y[: len(y) // w * w].reshape(-1, w, len(rest))
@@ -96,7 +96,7 @@ def bad_channels(x: FloatArray, rate_hz: float) -> dict[int, str]:
     seconds /= np.maximum(np.sqrt(np.square(seconds).sum(axis=1, keepdims=True)), 1e-12)
     r = np.abs(np.swapaxes(seconds, 1, 2) @ seconds)
     r[:, np.arange(len(rest)), np.arange(len(rest))] = 0
-    for k in np.flatnonzero(np.median(r.max(axis=2), axis=0) < LEAST_CORRELATION):
+    for k in np.flatnonzero(np.median(r.max(axis=2), axis=0) < LEAST_CORRELATION).tolist():
         told.setdefault(rest[k], "uncorrelated")
     return dict(sorted(told.items()))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from moodal.core.clock import FloatArray
 from moodal.core.errors import UsageError
@@ -18,7 +19,9 @@ __all__ = ["MEASURES", "analytic", "connectivity", "hjorth", "welch"]
 MEASURES = ("coherence", "imaginary", "plv", "envelope")
 
 
-def _segments(x: FloatArray, rate_hz: float, segment_s: float) -> tuple[FloatArray, FloatArray, float]:
+def _segments(
+    x: FloatArray, rate_hz: float, segment_s: float
+) -> tuple[npt.NDArray[np.complex128], FloatArray, float]:
     """Spectra ``(segments, lines, channels)``, their frequencies, and the scale that makes squares densities."""
     n = min(len(x), round(segment_s * rate_hz))
     taper = np.hanning(n + 1)[:n]
@@ -41,7 +44,7 @@ def welch(x: FloatArray, rate_hz: float, segment_s: float | None = 2.0) -> tuple
     return f, power
 
 
-def analytic(x: FloatArray, rate_hz: float, low_hz: float, high_hz: float) -> FloatArray:
+def analytic(x: FloatArray, rate_hz: float, low_hz: float, high_hz: float) -> npt.NDArray[np.complex128]:
     """The analytic signal of ``x (n, channels)`` between two frequencies, complex: the spectrum's lines there alone."""
     spectrum = np.fft.fft(x - x.mean(axis=0), axis=0)
     f = np.fft.fftfreq(len(x), 1 / rate_hz)

@@ -185,7 +185,7 @@ class Bank:
             self._state = np.zeros((matrix.shape[1] - n, x.shape[1]), x.dtype)
         told = matrix @ np.concatenate([x - self._zero, self._state])
         self._state = told[many * n :]
-        return told[: many * n].reshape(many, n, -1)
+        return np.asarray(told[: many * n].reshape(many, n, -1))
 
 
 def zero_phase(x: FloatArray, sections: FloatArray, pad: int | None = None) -> FloatArray:

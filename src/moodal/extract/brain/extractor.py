@@ -1,7 +1,8 @@
-"""EEG in, its power in bands out."""
+"""EEG in; power and entropy in bands, asymmetries, Hjorth's parameters and quality out."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isfinite
 
 import numpy as np
@@ -12,20 +13,25 @@ from moodal.core.errors import UsageError
 from moodal.core.extractor import MeasureContext
 from moodal.core.stream import Chunk
 from moodal.core.track import Gap, Piece
-from moodal.dsp.eeg import BANDS, POSITIONS, band_powers, position, referenced, stand_ins
+from moodal.dsp.eeg import BANDS, POSITIONS, position, referenced, stand_ins
+from moodal.dsp.eeg_clean import SATURATED_SHARE, blinks
+from moodal.dsp.eeg_connect import hjorth
+from moodal.dsp.eeg_entropy import BAND_SETS, entropy
 from moodal.extract.body.blocks import HOLE, OUTSIDE, Cutter, Window, signal
 from moodal.extract.body.states import TOLD, code, piece, runs
 
-from .tracks import BANDS_TRACK, SUBJECT
+from .tracks import ASYMMETRY, BANDS_TRACK, ENTROPY, HJORTH, PAIRS, QUALITY, SUBJECT, TRACKS
 
 __all__ = ["LARGEST_UV", "SMALLEST_UV", "BrainExtractor", "usable"]
 
-#: A core, and what is seen around it, s: a second's power is that of the 2 s around it.
-_HOP_S, _AROUND_S = 10.0, 0.5
+#: A core, s; a second's power is that of the 2 s around it.
+_HOP_S = 2.0
 #: Deviation of a channel over a window beyond which it is no EEG, µV: nothing there; or motion, a loose contact.
 SMALLEST_UV, LARGEST_UV = 0.05, 300.0
 #: Exactly the same value for so long is no brain, s.
 _FLAT_S = 0.5
+#: Where blinks are seen.
+_FRONTAL = ("Fp1", "Fp2")
 #: Least channels that a second is told of.
 _LEAST = 1
 
@@ -34,16 +40,32 @@ def usable(x: FloatArray) -> tuple[npt.NDArray[np.bool_], str]:
     """Which channels of ``x (n, channels)`` µV hold an EEG, and why most of the others do not."""
     finite = np.isfinite(x)
     there = finite.mean(axis=0) >= 0.8
+    whole = finite.all(axis=0)
     sd = np.zeros(x.shape[1])
-    for k in np.flatnonzero(there):
+    sd[whole] = x[:, whole].std(axis=0)
+    for k in np.flatnonzero(there & ~whole):
         sd[k] = x[finite[:, k], k].std()
     large, flat = there & (sd > LARGEST_UV), there & (sd < SMALLEST_UV)
     counts = {"not_finite": int((~there).sum()), "flat": int(flat.sum()), "artefact": int(large.sum())}
     return there & ~large & ~flat, max(counts, key=lambda r: counts[r])
 
 
+@lru_cache(maxsize=16)
+def _lines(n: int, rate_hz: float) -> tuple[FloatArray, FloatArray]:
+    """A Hann window ``(n, 1)`` scaled so that squared lines of a spectrum sum to variance, and which line belongs to
+    which band ``(bands, lines)``: the classical ones first, then SEED's; a band that ends above half the rate has
+    NaN."""
+    taper = np.hanning(n)[:, None]
+    f = np.fft.rfftfreq(n, 1 / rate_hz)
+    inside = [((f >= low) & (f < high)).astype(float) for low, high in BANDS.values()]
+    inside += [
+        ((f >= low) & (f < high)) * (1.0 if high <= rate_hz / 2 else np.nan) for low, high in BAND_SETS["seed"].values()
+    ]
+    return taper * np.sqrt(2 / (n * np.square(taper).sum())), np.stack(inside)
+
+
 class BrainExtractor:
-    """One EEG of any montage in, `brain.bands` out.
+    """One EEG of any montage in, the tracks of `TRACKS` out.
 
     Channels are named by the option ``channels``; without it a stream of 19 is taken for the 10-20 system in the order
     of `POSITIONS`.
@@ -90,20 +112,20 @@ class BrainExtractor:
     def _missing(self, until: float, reason: str) -> list[Piece]:
         if until <= self._end + 1e-9:
             return []
-        return [Piece.gap(BANDS_TRACK.name, SUBJECT, len(BANDS_TRACK.fields), Gap(self._end, until, reason))]
+        return [Piece.gap(t.name, SUBJECT, len(t.fields), Gap(self._end, until, reason)) for t in TRACKS]
 
     def _take(self, window: Window) -> list[Piece]:
         pieces = self._missing(float(window.edges[0]), "unreadable" if self._begun else "no_stream")
-        made = self._measure(window)
+        pieces += self._measure(window)
         self._begun, self._end = True, float(window.edges[-1])
-        return pieces if made is None else [*pieces, made]
+        return pieces
 
-    def _measure(self, window: Window) -> Piece | None:
+    def _measure(self, window: Window) -> list[Piece]:
         assert self._cutter is not None
         rate = self._cutter.rate_hz
         second = max(1, round(rate))
         starts = np.arange(window.core.start, window.core.stop, second)
-        values = np.full((len(starts), len(BANDS_TRACK.fields)), np.nan)
+        values = {t.name: np.full((len(starts), len(t.fields)), np.nan) for t in TRACKS}
         quality, codes = np.zeros(len(starts)), np.full(len(starts), TOLD, np.int8)
         half = self._cutter.before
         for i, a in enumerate(starts.tolist()):
@@ -111,43 +133,98 @@ class BrainExtractor:
             told = self._second(window, slice(low, high), slice(a, min(a + second, window.core.stop)), rate)
             if isinstance(told, str):
                 codes[i] = code(told)
-            else:
-                values[i], quality[i] = told
+                continue
+            quality[i] = told[1]
+            for name, row in told[0].items():
+                values[name][i] = row
         edges = np.append(window.times[starts], window.edge)
-        return piece(BANDS_TRACK.name, SUBJECT, edges, values, quality, codes)
+        made = [piece(t.name, SUBJECT, edges, values[t.name], quality, codes) for t in TRACKS]
+        return [m for m in made if m is not None]
 
-    def _second(self, window: Window, around: slice, own: slice, rate: float) -> tuple[FloatArray, float] | str:
-        """Powers and quality of one second, or the gap's reason."""
+    def _second(
+        self, window: Window, around: slice, own: slice, rate: float
+    ) -> tuple[dict[str, FloatArray], float] | str:
+        """Rows of one second and their quality, or the gap's reason."""
         state = window.state[own]
         if (state == HOLE).any():
             return "unreadable"
-        x = window.samples[around]
-        x = x[window.state[around] != OUTSIDE]
+        inside = window.state[around] != OUTSIDE
+        x = window.samples[around][inside]
         if len(x) < max(8, rate / 2):
             return "too_short"
         good, reason = usable(x)
-        if self._flat(window.samples[own], rate).all():
+        flat = self._flat(window.samples[own], rate)
+        if flat.all():
             # Equal to the last: not one channel moves, though each may stand at a place of its own.
             return "not_finite" if not np.isfinite(window.samples[own]).any() else "flat"
         placed = np.array([n in POSITIONS for n in self._names])
         if (good & placed).sum() < _LEAST:
             return reason if placed.any() else "no_stream"
+        rows = {QUALITY.name: self._quality(x, good, inside, around.start, own)}
         x = x[:, good]
         x = np.where(np.isfinite(x), x, np.nanmean(x, axis=0))
         # One channel alone keeps the reference it was recorded with.
-        power = band_powers(referenced(x) if x.shape[1] > 2 else x, rate)
-        out = np.full((len(BANDS), len(POSITIONS)), np.nan)
+        x = referenced(x) if x.shape[1] > 2 else x
+        taper, inside_band = _lines(min(len(x), round(2.0 * rate)), rate)
+        power = self._powers(x, taper, inside_band)
+        de = self._spread(entropy(power[len(BANDS) :]), good)
+        at = {name: k for k, name in enumerate(POSITIONS)}
+        sides = np.array([(at[left], at[right]) for left, right in PAIRS])
+        rows[BANDS_TRACK.name] = self._spread(power[: len(BANDS)], good).ravel()
+        rows[ENTROPY.name] = de.ravel()
+        rows[ASYMMETRY.name] = (de[:, sides[:, 0]] - de[:, sides[:, 1]]).ravel()
+        rows[HJORTH.name] = self._spread(hjorth(x, rate), good).ravel()
+        return rows, float((good & placed).sum() / placed.sum())
+
+    @staticmethod
+    def _powers(x: FloatArray, taper: FloatArray, inside: FloatArray) -> FloatArray:
+        """Welch's power of ``x (n, channels)`` in each band ``(bands, channels)``, µV²."""
+        n = len(taper)
+        starts = range(0, len(x) - n + 1, max(1, n // 2))
+        power = np.zeros((inside.shape[1], x.shape[1]))
+        for a in starts:
+            part = np.fft.rfft((x[a : a + n] - x[a : a + n].mean(axis=0)) * taper, axis=0)
+            power += np.square(part.real) + np.square(part.imag)
+        return np.asarray(inside @ power / len(starts))
+
+    def _spread(self, told: FloatArray, good: npt.NDArray[np.bool_]) -> FloatArray:
+        """``told (k, good channels)`` at the positions ``(k, 19)``, NaN where no channel tells."""
+        out = np.full((len(told), len(POSITIONS)), np.nan)
         where = {name: k for k, name in enumerate(POSITIONS)}
         for k, channel in enumerate(np.flatnonzero(good).tolist()):
             if (name := self._names[channel]) in where:
-                out[:, where[str(name)]] = power[:, k]
-        return out.ravel(), float((good & placed).sum() / placed.sum())
+                out[:, where[str(name)]] = told[:, k]
+        return out
+
+    def _quality(
+        self, x: FloatArray, good: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], first: int, own: slice
+    ) -> FloatArray:
+        """The row of `QUALITY` of ``x (n, channels)``, the samples that are ``inside`` of those from ``first`` on."""
+        assert self._cutter is not None
+        finite = np.isfinite(x)
+        there = finite.mean(axis=0) >= 0.8
+        filled = np.where(finite, x, 0.0)
+        sd = filled.std(axis=0)
+        ends = np.maximum((filled == filled.max(axis=0)).mean(axis=0), (filled == filled.min(axis=0)).mean(axis=0))
+        flat = there & (sd < SMALLEST_UV)
+        held = there & ~flat & (ends > max(SATURATED_SHARE, 3.5 / len(x)))
+        large = there & ~flat & ~held & (sd > LARGEST_UV)
+        each = self._spread((good & ~held)[None].astype(float), np.ones(len(good), bool))[0]
+        begins = own.start - first - int(np.flatnonzero(inside)[0])
+        seen = np.array([n in _FRONTAL for n in self._names])
+        blink = 0.0
+        for k in np.flatnonzero(seen & good).tolist():
+            middles = blinks(x[:, k], self._cutter.rate_hz).mean(axis=1)
+            if ((middles >= begins) & (middles < begins + own.stop - own.start)).any():
+                blink = 1.0
+        blink = blink if (seen & good).any() else np.nan
+        return np.array([*each, (~there).mean(), flat.mean(), held.mean(), large.mean(), blink])
 
     def _flat(self, x: FloatArray, rate: float) -> npt.NDArray[np.bool_]:
         """Channels ``(channels,)`` that hold one value for half a second somewhere in this one."""
-        return np.array(
-            [
-                not np.isfinite(x[:, k]).any() or (runs(x[:, k]) >= max(3, round(_FLAT_S * rate))).any()
-                for k in range(x.shape[1])
-            ]
-        )
+        least = max(3, round(_FLAT_S * rate))
+        told = np.array(~np.isfinite(x).any(axis=0), bool)
+        # Few channels hold a value at all; only those are looked at closely.
+        for k in np.flatnonzero((x[1:] == x[:-1]).sum(axis=0) >= least - 1):
+            told[k] |= bool((runs(x[:, k]) >= least).any())
+        return np.asarray(told)

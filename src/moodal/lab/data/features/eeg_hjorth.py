@@ -35,4 +35,6 @@ def make(data: Dataset, modality: str, cache: Cache, *, of: str = "eeg", step_s:
         examples.append(told.reshape(steps, -1).astype(np.float32))
     channels = raw.fields or tuple(f"{of}{c + 1}" for c in range(raw.width))
     fields = tuple(f"{p}_{c}" for p in ("activity", "mobility", "complexity") for c in channels)
-    return Feature.build(modality, examples, fields=fields, rate_hz=1 / step_s, source=f"{raw.source} hjorth {step_s:g}")
+    return Feature.build(
+        modality, examples, fields=fields, rate_hz=1 / step_s, source=f"{raw.source} hjorth {step_s:g}"
+    )
