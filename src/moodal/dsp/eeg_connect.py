@@ -19,9 +19,7 @@ __all__ = ["MEASURES", "analytic", "connectivity", "hjorth", "welch"]
 MEASURES = ("coherence", "imaginary", "plv", "envelope")
 
 
-def _segments(
-    x: FloatArray, rate_hz: float, segment_s: float
-) -> tuple[npt.NDArray[np.complex128], FloatArray, float]:
+def _segments(x: FloatArray, rate_hz: float, segment_s: float) -> tuple[npt.NDArray[np.complex128], FloatArray, float]:
     """Spectra ``(segments, lines, channels)``, their frequencies, and the scale that makes squares densities."""
     n = min(len(x), round(segment_s * rate_hz))
     taper = np.hanning(n + 1)[:n]
