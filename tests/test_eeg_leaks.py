@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("sklearn")
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from eeg_leaks import protocols, strangers, trial_named  # noqa: E402
+from eeg_leaks import protocols, strangers, trial_named
 
 
 def test_offline_smoothing_names_the_trial_on_noise() -> None:
-    """Forty trials of noise: one window in sixteen has its nearest neighbour in its trial, all have it once smoothed."""
+    """Forty trials of noise: one window in twenty has its nearest neighbour in its trial, all have it once smoothed."""
     plain = [trial_named("none", seed=s) for s in range(3)]
     assert all(0.025 < share < 0.12 for share in plain), plain
     assert all(trial_named("lds-offline", seed=s) > 0.98 for s in range(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from moodal.core.errors import UsageError
 
 __all__ = ["bench"]
 
@@ -24,6 +27,10 @@ def bench(
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Fits at a time.")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute again what is kept.")] = False,
     record: Annotated[bool, typer.Option("--record", help="Write the figures into the repository.")] = False,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one value for this run: protocol.settings.k=3, say.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON on standard output.")] = False,
 ) -> None:
     """Run a benchmark from its recipe; killed and started again it goes on where it was."""
@@ -35,9 +42,15 @@ def bench(
     from moodal.lab.bench.recipe import record as write_down
     from moodal.lab.bench.recipe import remember
 
+    changes = dict(_changed(text) for text in change or ())
+    if changes and record:
+        raise UsageError(
+            "a run with --set is not the recipe's", where="--record", fix="Change the recipe, or leave it out."
+        )
     with _warnings_in_a_line(), screen.progress(name) as progress:
-        report = run_recipe(name, data, jobs=jobs, fresh=fresh, progress=progress)
-    remember(report)
+        report = run_recipe(name, data, jobs=jobs, fresh=fresh, progress=progress, changes=changes)
+    if not changes:
+        remember(report)
     written = list(write_down(report)) if record else []
     if out is not None:
         from moodal.lab.bench.page import write
@@ -51,6 +64,17 @@ def bench(
     screen.console().print(terminal(report))
     for path in written:
         screen.console().print(f"written  {path}", soft_wrap=True, markup=False)
+
+
+def _changed(text: str) -> tuple[str, Any]:
+    """``KEY=VALUE``; a value that is no TOML (``svm``, say) is text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"{text!r} is no KEY=VALUE", where="--set", fix="Write protocol.settings.k=3, say.")
+    try:
+        return key.strip(), tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value
 
 
 @contextmanager

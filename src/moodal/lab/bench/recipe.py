@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -40,8 +40,12 @@ def bench(
     fresh: bool = False,
     cache: Cache | None = None,
     progress: Callable[[float], None] | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> Report:
     """Run a recipe (a name, the path of a TOML file, or a `Recipe`) on its data set; ``root`` is the user's copy.
+
+    ``changes`` replaces single values of a recipe by name or path for this run, ``{"protocol.settings.k": 3}``; the
+    report names them.
 
     Raises
     ------
@@ -49,7 +53,9 @@ def bench(
     InputError : the data set is not there, with how to get it.
     LeakageError : the protocol found a leak.
     """
-    told = recipes.load(recipe) if isinstance(recipe, str) else recipe
+    if changes and not isinstance(recipe, str):
+        raise UsageError("changes are for a recipe by name or path", fix="Change the recipe itself.")
+    told = recipes.load(recipe, changes) if isinstance(recipe, str) else recipe
     split = protocol(told.protocol.use, **told.protocol.settings)
     entries = [
         Entry(part.name, learner(part.use, part.settings, name=part.name, choose=told.metric), part.modalities)
@@ -74,12 +80,14 @@ def bench(
         fresh=fresh,
         progress=progress,
     )
+    altered = dict(changes or {})
     return replace(
         report,
         recipe=told.name,
         published=tuple(asdict(p) for p in told.published),
         goal=asdict(told.goal) if told.goal else None,
-        command=f"moodal bench {told.name}",
+        command=" ".join([f"moodal bench {told.name}", *(f"--set {k}={json.dumps(v)}" for k, v in altered.items())]),
+        notices=(*report.notices, *(f"changed for this run: {k} = {json.dumps(v)}" for k, v in altered.items())),
     )
 
 

@@ -42,6 +42,10 @@
     learner = "fused"
     reach = 0.79
     aim = 0.82
+
+    [variant.speech]                        # optional: a recipe "ravdess-av-speech" that differs in what stands here
+    title = "RAVDESS: voice and face of spoken trials"
+    data.settings = { part = "av+speech" }  # settings of the data are laid over, all else is replaced
 """
 
 from __future__ import annotations
@@ -52,10 +56,13 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from moodal.core.errors import InputError, UsageError
+
+from .variants import changed, names_in, varied
 
 __all__ = ["DataPart", "FeaturePart", "Goal", "LearnerPart", "ProtocolPart", "Published", "Recipe", "ReportPart",
            "load", "names", "parse"]  # fmt: skip
@@ -164,41 +171,60 @@ class Recipe:
         raise UsageError(f"has no learner {name!r}", where=self.name, fix=f"It has: {known}.")
 
 
+@cache
+def _shipped() -> dict[str, Path]:
+    """Recipe → the file that holds it."""
+    found: dict[str, Path] = {}
+    for path in sorted(_FOLDER.glob("*.toml")):
+        for name in names_in(_table(path.read_text(encoding="utf-8"), path.name), path.stem):
+            found.setdefault(name, path)
+    return found
+
+
 def names() -> tuple[str, ...]:
-    """Recipes that ship with moodal, by name."""
-    return tuple(sorted(p.stem for p in _FOLDER.glob("*.toml")))
+    """Recipes that ship with moodal, by name; variants of one file among them."""
+    return tuple(sorted(_shipped()))
 
 
-def load(name: str) -> Recipe:
-    """A recipe by its name, or by the path of a TOML file.
+def load(name: str, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """A recipe by its name, or by the path of a TOML file (``FILE.toml:VARIANT`` for one of its variants).
+
+    ``changes`` replaces single values, by their path in the file: ``{"protocol.settings.k": 3}``.
 
     Raises
     ------
     UsageError : no such recipe, or a key that recipes do not have.
     """
-    path = Path(name)
-    if path.suffix == ".toml":
+    file, _, variant = name.partition(".toml:") if ".toml:" in name else (name.removesuffix(".toml"), "", "")
+    if name.endswith(".toml") or variant:
+        path = Path(f"{file}.toml")
         if not path.exists():
-            raise InputError("no such recipe", where=name, fix="See: moodal bench list")
-        return parse(path.read_text(encoding="utf-8"), str(path))
-    for found in _FOLDER.glob(f"{name}.toml"):
-        return parse(found.read_text(encoding="utf-8"), found.name)
+            raise InputError("no such recipe", where=str(path), fix="See: moodal bench list")
+        return parse(path.read_text(encoding="utf-8"), str(path), variant, changes)
+    if name in _shipped():
+        path = _shipped()[name]
+        variant = name.removeprefix(path.stem).removeprefix("-")
+        return parse(path.read_text(encoding="utf-8"), path.name, variant, changes)
     near = difflib.get_close_matches(name, names(), 1)
     hint = f"Did you mean {near[0]}? " if near else ""
     raise UsageError(f"unknown recipe {name!r}", fix=f"{hint}See: moodal bench list")
 
 
-def parse(text: str, where: str) -> Recipe:
-    """A recipe from TOML text; ``where`` names it in errors.
+def _table(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"is not TOML ({error})", where=where, fix="Correct that line.") from error
+
+
+def parse(text: str, where: str, variant: str = "", changes: Mapping[str, Any] | None = None) -> Recipe:
+    """A recipe from TOML text, or one of its variants; ``where`` names it in errors.
 
     Raises
     ------
     UsageError : not TOML, a key that is not known, one that is missing, or a value of another type.
     """
-    try:
-        told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"is not TOML ({error})", where=where, fix="Correct that line.") from error
+    told = changed(varied(_table(text, where), variant, where), changes or {}, where)
     checked = _checked(Recipe, told, where, "")
     tables = {m: _made(FeaturePart, t, where, f"features.{m}") for m, t in _dict(checked, "features", where).items()}
     seeds = checked.get("seeds", [0])

@@ -1,0 +1,111 @@
+"""Every recipe of physiology runs on a twin of its data set: who has the official files only sets the path.
+
+Trainings are cut to an epoch and folds to what a few made-up people allow; layout, units, labels, features, protocols
+and learners are those of the recipe. Recipes of systems with tests of their own are run there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from moodal.core import registry
+from moodal.lab import bench, recipes
+from moodal.lab.data import Cache
+
+pytest.importorskip("torch")
+pytest.importorskip("scipy")
+
+ELSEWHERE = {"physioomni", "physiosync"}
+
+
+@dataclass(frozen=True)
+class Small:
+    """How a twin is made, and what a recipe is told of it."""
+
+    made: dict[str, Any]
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+SMALL: dict[str, Small] = {
+    "deap": Small({"people": 3, "trials": 6}, {"hop_s": 15.0}),
+    "dreamer": Small({"people": 3, "trials": 6}, {"hop_s": 15.0}),
+    "amigos": Small({"people": 3, "trials": 6}, {"hop_s": 8.0}),
+    "mahnob": Small({"people": 3, "trials": 6}, {"hop_s": 12.0}),
+    "seed": Small({"people": 3, "clip_s": 4.0, "features": False}),
+    "seed-iv": Small({"people": 3, "clip_s": 4.0}),
+    "seed-v": Small({"people": 3, "clip_s": 4.0, "features": False}),
+    "seed-vii": Small({"people": 3, "clip_s": 4.0}),
+    "faced": Small({"people": 5, "clip_s": 30.0}),
+    "wesad": Small({"people": 4, "trials": 4}, {"window_s": 20.0, "hop_s": 20.0}),
+    "eegmat": Small({"people": 4}),
+}
+
+
+def ours() -> list[str]:
+    """Recipes on sets with a twin, but for those of systems that test their own."""
+    found = []
+    for name in recipes.names():
+        recipe = recipes.load(name)
+        if recipe.data.set in SMALL and not ELSEWHERE & {part.use for part in recipe.learner}:
+            found.append(name)
+    return found
+
+
+def less(recipe: recipes.Recipe) -> dict[str, Any]:
+    """What is changed so that a run takes seconds."""
+    told: dict[str, Any] = {f"data.settings.{k}": v for k, v in SMALL[recipe.data.set].data.items()}
+    if "k" in recipe.protocol.settings:
+        told["protocol.settings.k"] = 2 if recipe.protocol.use == "subject+stimulus" else 3
+    if "stimuli" in recipe.protocol.settings:
+        told["protocol.settings.stimuli"] = 2
+    for part in recipe.learner:
+        if part.use in (*registry.names("learners"), *registry.names("models")):
+            told[f"learner.{part.name}.settings.train.epochs"] = 1
+        if part.settings.get("net") == "labram":
+            told[f"learner.{part.name}.settings.layers"] = 1
+    return told
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {}
+
+
+def twin(made: dict[str, Path], name: str, factory: pytest.TempPathFactory) -> Path:
+    if name not in made:
+        made[name] = factory.mktemp(name)
+        registry.load("sets", name).generate(made[name], 0, **SMALL[name].made)
+    return made[name]
+
+
+def run(name: str, root: Path, cache: Path) -> bench.Report:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few windows: sklearn and the readers say so
+        return bench.bench(name, root, changes=less(recipes.load(name)), cache=Cache(cache))
+
+
+def test_recipes_of_every_set_are_run_here() -> None:
+    sets = {recipes.load(name).data.set for name in ours()}
+    assert sets == set(SMALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ours())
+def test_a_recipe_runs_on_a_twin(
+    name: str, twins: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    recipe = recipes.load(name)
+    report = run(name, twin(twins, recipe.data.set, tmp_path_factory), tmp_path)
+    assert report.n > 0
+    assert [row.name for row in report.rows] == [*(p.name for p in recipe.learner), "majority", "prior", "shuffled"]
+    for row in report.rows:
+        assert np.isfinite([row.score, row.low, row.high]).all(), row.name
+        assert row.withheld < report.n, row.name
+    assert not report.protocol["leaky"]
+    assert name in str(report)
