@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -168,6 +169,21 @@ def check_index(index: Index, told: SetSpec) -> None:
     header, *rest = index.to_csv().splitlines()
     assert header.startswith("clip")
     assert len(rest) >= len(index)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_trial_is_one_presentation_to_one_person(home: Path, name: str) -> None:
+    """torcheeg #141, #164 and PhysioPro #23: trials that are told apart wrongly, people out of order."""
+    root, truth = twin(home, name)
+    index = sets.read(name, root, **truth.settings).index
+    for trial, rows in index.groups("trial").items():
+        for column in ("subject", "session", "stimulus", "split"):
+            assert len(set(index[column][rows])) == 1, (trial, column)
+    people = list(dict.fromkeys(index["subject"]))
+    told = [re.fullmatch(r"([A-Za-z]*)(\d+)", person) for person in people]
+    if (index["trial"] != "").all() and all(told):
+        order = [(m[1], int(m[2])) for m in told if m]
+        assert order == sorted(order), people
 
 
 @pytest.mark.parametrize("name", SETS)
