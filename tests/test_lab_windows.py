@@ -115,3 +115,21 @@ def test_parts_join_to_one_set() -> None:
     assert both.index.label("y").values.tolist() == [0] * 12
     with pytest.raises(InputError, match="are both called"):
         joined([one, one])
+
+
+def test_windows_are_in_memory_once() -> None:
+    """braindecode #385: what is cut is copied once, into the array that is given."""
+    import tracemalloc
+
+    collected = Windowed("toy", {"eeg": (tuple("abcdefgh"), 128.0)}, 4.0, 4.0)
+    stream = {"eeg": Channels(np.ones((60 * 128, 8), np.float32), 128.0)}
+    tracemalloc.start()
+    try:
+        for k in range(60):
+            collected.add(stream, 0.0, 60.0, trial=f"t{k}", recording="r", _y="a")
+        data = collected.dataset(lambda told: {"y": Labels.of_classes(told["_y"], ["a"])})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert data.features["eeg"].values.nbytes == 60 * 15 * 512 * 8 * 4
+    assert peak < 1.5 * data.features["eeg"].values.nbytes

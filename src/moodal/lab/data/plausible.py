@@ -48,8 +48,8 @@ RANGES: dict[str, _Range] = {
 #: Share of samples at one of its extremes from which a channel is saturated, and share of equal neighbours from which
 #: it is flat; samples that are looked at, at most.
 _SATURATED, _FLAT, _MOST = 0.05, 0.99, 50_000
-#: Samples that deviations are taken from: medians cost most of a check, and of so many they are known to a few percent.
-_MEDIANS = 5_000
+#: Samples a unit is told by, at most: it is off by a factor of ten or more, or not at all.
+_UNIT = 4_000
 #: How far a length may be from what is told, as a share of it, and in s.
 _LENGTH, _LENGTH_S = 0.02, 1.5
 
@@ -174,11 +174,15 @@ class Plausible:
         believed = RANGES.get(kind)
         if believed is None or "unit" in self.accept or not (finite.any() and moves.any()):
             return
-        held = np.where(finite, some, np.nan)[:: max(1, len(some) // _MEDIANS), moves & finite.any(axis=0)]
-        if not held.shape[1]:
+        step = max(1, len(some) // _UNIT)
+        some, finite = some[::step], finite[::step]
+        kept = moves & finite.any(axis=0)
+        if not kept.any():
             return
+        held = np.where(finite, some, np.nan)[:, kept]
         if believed.of == "deviation":
-            told = float(np.median(1.4826 * np.nanmedian(np.abs(held - np.nanmedian(held, axis=0)), axis=0)))
+            middle = np.median if finite[:, kept].all() else np.nanmedian
+            told = float(np.median(1.4826 * middle(np.abs(held - middle(held, axis=0)), axis=0)))
             if told == 0:  # more than half of the samples are alike (a pulse on a still line)
                 told = float(np.median(np.nanstd(held, axis=0)))
         elif believed.of == "norm":

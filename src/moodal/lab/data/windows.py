@@ -113,7 +113,7 @@ class Windowed:
     window_s: float | None = None
     hop_s: float | None = None
     _rows: list[dict[str, Any]] = field(default_factory=list)
-    _cut: dict[str, list[npt.NDArray[np.float32] | None]] = field(default_factory=dict)
+    _cut: dict[str, _Growing] = field(default_factory=dict)
 
     def add(self, streams: Mapping[str, Channels], start_s: float, end_s: float, **told: Any) -> int:
         """Cut the stretch ``[start_s, end_s)``, and say how many windows it gave.
@@ -132,7 +132,9 @@ class Windowed:
                 continue
             digest = hashlib.sha256()
             for m, part in parts.items():
-                self._cut.setdefault(m, []).append(part)
+                if m not in self._cut:
+                    self._cut[m] = _Growing(len(self.modalities[m][0]))
+                self._cut[m].add(part, m)
                 if part is not None:
                     digest.update(m.encode() + part.tobytes())
             kept += 1
@@ -175,10 +177,7 @@ class Windowed:
         told = {key: columns.pop(key) for key in list(columns) if key.startswith("_")}
         features = {}
         for m, (fields, rate) in self.modalities.items():
-            # One modality after another, so that no more than one is in memory twice.
-            parts = self._cut.pop(m)
-            made = Feature.build(m, parts, fields=fields, rate_hz=rate, source=f"{self.name}: {m}, as published")
-            features[m] = made if made.width else _absent(made, len(fields))
+            features[m] = self._cut.pop(m).feature(m, fields, rate, f"{self.name}: {m}, as published")
         made_of = told | {c: columns[c] for c in ("subject", "start_s", "end_s") if c in columns}
         index = Index.build(self.name, columns, labels(made_of), terms=terms, notices=notices)
         return Dataset(index, features)
@@ -191,9 +190,34 @@ def _common(streams: Iterable[Channels], start_s: float, end_s: float) -> tuple[
     return (max(a for a, _ in kept), min(b for _, b in kept)) if kept else (start_s, end_s)
 
 
-def _absent(feature: Feature, width: int) -> Feature:
-    """A modality that no recording has keeps its width."""
-    return replace(feature, values=np.zeros((0, width), np.float32))
+class _Growing:
+    """The windows of one modality, one after another in one array that grows in place, so that they are never in
+    memory twice."""
+
+    def __init__(self, width: int) -> None:
+        self.values = np.empty((0, width), np.float32)
+        self.lengths: list[int] = []
+        self.used = 0
+
+    def add(self, part: npt.NDArray[np.float32] | None, name: str) -> None:
+        """One more window ``(steps, width)``; None where it is absent."""
+        steps, width = 0 if part is None else len(part), self.values.shape[1]
+        self.lengths.append(steps)
+        if part is None:
+            return
+        if part.shape[1] != width:
+            raise InputError(f"has {part.shape[1]} values a step, {width} are named", where=name)
+        if self.used + steps > len(self.values):
+            # An eighth more than there is: what is not used yet is memory, too.
+            self.values.resize((max(self.used + steps, len(self.values) * 9 // 8), width), refcheck=False)
+        self.values[self.used : self.used + steps] = part
+        self.used += steps
+
+    def feature(self, name: str, fields: tuple[str, ...], rate_hz: float, source: str) -> Feature:
+        """All of it as a feature."""
+        self.values.resize((self.used, self.values.shape[1]), refcheck=False)
+        offsets = np.cumsum([0, *self.lengths]).astype(np.int64)
+        return Feature(name, self.values, offsets, fields, rate_hz, source)
 
 
 def joined(parts: Sequence[Dataset]) -> Dataset:
