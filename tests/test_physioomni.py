@@ -22,21 +22,24 @@ from moodal.lab.data.dataset import Feature  # noqa: E402
 from moodal.lab.data.synthetic_body import BODY, bodies  # noqa: E402
 from moodal.lab.models.physioomni.channels import CHANNELS, PUBLISHED, channel_rows, position, row_of  # noqa: E402
 from moodal.lab.models.physioomni.codebook import Codebook, perplexity  # noqa: E402
-from moodal.lab.models.physioomni.encoder import Encoder  # noqa: E402
+from moodal.lab.models.physioomni.encoder import Encoder, EncoderSettings  # noqa: E402
 from moodal.lab.models.physioomni.finetune import FinetuneSettings, PhysioOmni  # noqa: E402
 from moodal.lab.models.physioomni.load import encoder_states, load_encoders  # noqa: E402
 from moodal.lab.models.physioomni.msm import Masked, MsmSettings, draw  # noqa: E402
 from moodal.lab.models.physioomni.specs import SIZES, SPECS  # noqa: E402
 from moodal.lab.models.physioomni.tokenizer import Tokenizer, TokenizerSettings  # noqa: E402
-from moodal.lab.models.physioomni.tokens import Tokens, collate, patches, present_of  # noqa: E402
+from moodal.lab.models.physioomni.tokens import Tokens, collate, patches, present_of, thinned  # noqa: E402
+from moodal.lab.train.average import Averaged  # noqa: E402
 from moodal.lab.train.physioomni import PhysioFitted, PhysioLearner, PhysioSettings, pretrain  # noqa: E402
 from moodal.lab.train.physioomni.prepared import prepare  # noqa: E402
+from moodal.lab.train.physioomni.settings import FILLED  # noqa: E402
 from moodal.lab.train.stages import Pretrained, check_unseen  # noqa: E402
 
 TINY, PUBLIC = SIZES["tiny"], SIZES["published"]
 NAMES = {m: names for m, (names, _) in BODY.items()}
 SUBSETS = [s for k in range(1, 5) for s in combinations(NAMES, k)]
 SHORT = {"epochs": 1, "batch": 8}
+BANDS = EncoderSettings(**FILLED["tiny"]["encoder"])
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -63,11 +66,9 @@ def signals(seconds=(3.0, 2.0, 4.0)):
     }
 
 
-def model(classes: int = 3, kind: str = "class", seed: int = 0, causal: bool = False, scope="sample", **settings):
+def model(classes: int = 3, kind: str = "class", seed: int = 0, encoder: EncoderSettings | None = None, **settings):
     torch.manual_seed(seed)
-    return PhysioOmni(
-        tuple(NAMES), classes, kind, TINY, FinetuneSettings(**settings), causal=causal, scope=scope
-    ).eval()
+    return PhysioOmni(tuple(NAMES), classes, kind, TINY, FinetuneSettings(**settings), encoder).eval()
 
 
 def run(net, *given):
@@ -80,9 +81,7 @@ def run(net, *given):
 
 def test_encoders_have_the_published_numbers_of_parameters() -> None:
     with torch.device("meta"):
-        counts = {
-            m: sum(p.numel() for p in Encoder(SPECS[m].patch, PUBLIC.d(SPECS[m]), 12, 10).parameters()) for m in NAMES
-        }
+        counts = {m: sum(p.numel() for p in Encoder(SPECS[m], PUBLIC.d(SPECS[m]), 12, 10).parameters()) for m in NAMES}
     assert counts == {"eeg": 7_839_576, "eog": 2_010_576, "ecg": 2_010_576, "emg": 2_010_576}
 
 
@@ -171,9 +170,10 @@ def longer(t: Tokens, more: int = 9) -> Tokens:
     )
 
 
-def test_padded_is_cropped() -> None:
-    net, given = model(), signals()
-    tokenizer = Tokenizer(tuple(NAMES), TINY).eval()
+@pytest.mark.parametrize("encoder", [EncoderSettings(), BANDS], ids=["published", "tiny"])
+def test_padded_is_cropped(encoder: EncoderSettings) -> None:
+    net, given = model(encoder=encoder), signals()
+    tokenizer = Tokenizer(tuple(NAMES), TINY, None, encoder).eval()
     alone = [{m: t.take(torch.tensor([i])) for m, t in given.items()} for i in range(3)]
     alone[1].pop("eog")
     whole, codes = run(net, given), tokenizer.codes(given)
@@ -209,6 +209,70 @@ def test_places_in_time_end_somewhere() -> None:
     assert len(example("ecg", 0.2).x) == 1
 
 
+# What enters
+
+
+def test_a_spectrum_lets_the_amplitude_in() -> None:
+    soft = collate([example("eeg", 3)], SPECS["eeg"])
+    loud = replace(soft, x=3 * soft.x)
+    for encoder, moves in ((EncoderSettings(), False), (BANDS, True)):
+        net = model(encoder=encoder)
+        torch.nn.init.zeros_(net.encoders["eeg"].patch_embed.conv1.bias)  # through it, some amplitude shows
+        a, b = (run(net, {"eeg": t})["z"] for t in (soft, loud))
+        assert (float((a - b).norm() / a.norm()) > 1e-3) == moves
+
+
+def test_what_is_hidden_does_not_show_in_the_references_of_others() -> None:
+    torch.manual_seed(0)
+    net = Encoder(SPECS["eeg"], 64, 2, 4, BANDS).eval()
+    tokens, mask = collate([example("eeg", 3)], SPECS["eeg"]), torch.zeros(64)
+    hidden = draw(tokens, 0.5)
+    other = replace(tokens, x=torch.where(hidden.unsqueeze(-1), 50 * torch.randn_like(tokens.x), tokens.x))
+    # By each token alone, so that the convolutions' normalisation tells nothing either.
+    net.settings = replace(BANDS, norm="token")
+    a, b = (run(net, t, hidden, mask)[1] for t in (tokens, other))
+    assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_references_are_the_mean_of_all_and_the_neighbours() -> None:
+    net = Encoder(SPECS["eeg"], 64, 2, 4, BANDS)
+    names = ("F3", "F4", "O1", "O2")
+    same = np.tile(40 * np.random.default_rng(0).normal(size=(600, 1)), 4)
+    tokens = collate([patches(same, channel_rows(names), SPECS["eeg"])], SPECS["eeg"])
+    kept = {}
+    net.spectrum.enter.register_forward_pre_hook(lambda _m, given: kept.update(told=given[0]))
+    net.eval()
+    run(net, tokens)
+    bands = kept["told"].shape[-1] // 3
+    least = np.log(net.spectrum.least)
+    assert bool((kept["told"][..., :bands] > least + 5).all())
+    # What is the same everywhere is nothing against the mean; and these four have no near neighbours but one another.
+    assert torch.allclose(kept["told"][..., bands:], torch.tensor(least, dtype=torch.float32), atol=0.05)
+
+
+def test_neighbours_on_the_head_start_alike() -> None:
+    torch.manual_seed(0)
+    table = torch.nn.functional.normalize(Encoder(SPECS["eeg"], 64, 2, 4, BANDS).pos_embed.weight.detach(), dim=1)
+    f3, f1, o2 = (table[row_of(n)] for n in ("F3", "F1", "O2"))
+    assert float(f3 @ f1) > float(f3 @ o2) + 0.2
+
+
+def test_pretraining_may_see_some_channels_at_a_time() -> None:
+    tokens = signals()["eeg"]
+    torch.manual_seed(0)
+    some, at = thinned(tokens, 0.5)
+    for i in range(3):
+        kept = ~some.pad[i]
+        assert len(some.channel[i][kept].unique()) == 2
+        assert torch.equal(some.x[i][kept], tokens.x[i][at[i]][kept])
+        assert int(kept.sum()) * 2 == int((~tokens.pad[i]).sum())
+    assert thinned(signals()["ecg"], 0.5)[0].x.shape == signals()["ecg"].x.shape
+    with pytest.raises(UsageError, match="share above 0"):
+        PhysioSettings(channels=0.0)
+    with pytest.raises(UsageError, match="spectrum"):
+        EncoderSettings(spectrum=-1)
+
+
 # Codes
 
 
@@ -239,6 +303,56 @@ def test_a_codebook_follows_its_vectors_and_revives_the_unused() -> None:
     assert perplexity(index, 16) > 4
     assert perplexity(torch.arange(16), 16) == pytest.approx(16)
     assert perplexity(torch.zeros(9, dtype=torch.long), 16) == pytest.approx(1)
+
+
+def test_a_warm_book_lets_vectors_pass_and_then_starts_from_them() -> None:
+    torch.manual_seed(0)
+    book = Codebook(8, 4, warm=2)
+    z = torch.nn.functional.normalize(torch.randn(64, 4), dim=1)
+    for _ in range(2):
+        assert torch.allclose(book(z)[0], z, atol=1e-6)
+        assert not bool(book.initted)
+    code, index, _ = book(z)
+    assert bool(book.initted)
+    assert torch.allclose(code, book(z)[0], atol=0.6)
+    assert not torch.equal(code, z)
+    assert perplexity(index, 8) > 4
+
+
+def test_gradients_are_turned_as_the_vector_was() -> None:
+    torch.manual_seed(0)
+    book = Codebook(8, 2, gradient="rotate").eval()
+    z = torch.nn.functional.normalize(torch.randn(16, 2, dtype=torch.float64), dim=1).float().requires_grad_()
+    code, index, _ = book(z)
+    assert torch.allclose(code, book.weight[index], atol=1e-6)
+    code.backward(book.weight[index].flip(1) * torch.tensor([-1.0, 1.0]))  # along the circle at the code
+    along = z.detach().flip(1) * torch.tensor([-1.0, 1.0])  # along the circle at the vector
+    assert torch.allclose(z.grad, along, atol=1e-5)
+
+
+def test_an_uneven_use_of_codes_costs() -> None:
+    torch.manual_seed(0)
+    book = Codebook(16, 8)
+    spread, lumped = book.weight.repeat(4, 1), book.weight[:1].repeat(64, 1)
+    assert 0 <= float(book.even(spread)) < 0.5 * float(book.even(lumped))
+
+
+def test_shared_vectors_of_one_second_are_drawn_together() -> None:
+    how = TokenizerSettings(agree_weight=1.0, cross="any", orth="cov", even_weight=0.1, drop_private=0.5, log=True)
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(tuple(NAMES), TINY, how, BANDS)
+    terms = tokenizer(signals())
+    assert {"agree.eeg-ecg", "agree.eog-emg", "even.shared", "even.emg", "cross.eeg", "orth.eog"} <= set(terms)
+    assert bool(tokenizer.loss(terms).isfinite())
+    coded = tokenizer.encode(signals())
+    for c in coded.values():  # all alike: nothing tells one second from another
+        c.z_shared = torch.ones_like(c.z_shared)
+    rows = int(coded["ecg"].frames.there.sum())
+    assert float(tokenizer._agree(coded, signals())["agree.eeg-ecg"].detach()) == pytest.approx(np.log(rows), abs=1e-4)
+    correlated = torch.randn(200, 16)
+    assert float(tokenizer._apart(correlated, correlated)) > 5 * float(
+        tokenizer._apart(correlated, torch.randn(200, 16))
+    )
 
 
 def test_shared_codes_are_one_a_second_and_channel() -> None:
@@ -336,7 +450,7 @@ def test_switches_take_terms_away() -> None:
 
 def test_a_causal_encoder_knows_no_future_and_windows_stream() -> None:
     torch.manual_seed(0)
-    net = Encoder(200, 64, 2, 4, causal=True, scope="token").eval()
+    net = Encoder(SPECS["eeg"], 64, 2, 4, EncoderSettings(causal=True, norm="token", spectrum=8)).eval()
     whole, start = (collate([example("eeg", s)], SPECS["eeg"]) for s in (4, 4))
     start = replace(start, x=torch.where((start.time < 2).unsqueeze(-1), start.x, 7.0))
     with torch.no_grad():
@@ -345,7 +459,7 @@ def test_a_causal_encoder_knows_no_future_and_windows_stream() -> None:
     assert torch.equal(a[0, early], b[0, early])
     assert not torch.allclose(a[0, ~early], b[0, ~early])
     with pytest.raises(UsageError, match="causal"):
-        Encoder(200, 64, 2, 4, causal=True)
+        EncoderSettings(causal=True)
     model_, given = model(), signals((2.0, 2.0, 2.0))
     offline = run(model_, given)["logits"]
     for i in range(3):
@@ -362,7 +476,7 @@ def renamed(size, device=None) -> dict[str, torch.Tensor]:
     state = {}
     with torch.device(device or "cpu"):
         for m in NAMES:
-            net = Encoder(SPECS[m].patch, size.d(SPECS[m]), size.layers, size.heads)
+            net = Encoder(SPECS[m], size.d(SPECS[m]), size.layers, size.heads)
             for name, tensor in net.state_dict().items():
                 state[f"_orig_mod.{m.upper()}_encoder.{name}"] = tensor
             state[f"_orig_mod.{m.upper()}_encoder.mask_token"] = torch.zeros(1, 1, net.d)
@@ -509,6 +623,34 @@ def test_as_a_learner_it_fits_predicts_withholds_and_repeats(small: Dataset, tmp
     assert np.array_equal(~shown.withheld, test.only(("eog", "ecg")).present.any(1))
     fitted.save(tmp_path / "model.npz")
     assert np.array_equal(PhysioFitted.load(tmp_path / "model.npz").predict(test).scores, first.scores)
+
+
+def test_the_whole_may_be_learnt_from_and_weights_averaged(small: Dataset) -> None:
+    told = {"init": "scratch", "whole": True, "train": {"epochs": 2, "batch": 8, "average": 0.9}}
+    train, validation, test = part(small, "s01", "s02"), part(small, "s03"), part(small, "s04")
+    made = learner("physioomni", told, choose="uar").made()
+    fitted = made.fit(train, validation, label="state", seed=3)
+    assert (fitted.told["best_epoch"], fitted.told["selected_on"], fitted.told["temperature"]) == (2, "last", 1.0)
+    assert not np.array_equal(
+        fitted.predict(test).scores, made.fit(train, test, label="state", seed=3).predict(test).scores
+    )
+    with pytest.raises(UsageError, match="average"):
+        PhysioLearner("mine", {"train": {"average": 1.0}})
+
+
+def test_an_average_follows_and_gives_the_weights_back() -> None:
+    net = torch.nn.Linear(2, 1, bias=False)
+    mean = Averaged(net, 0.9)
+    start = net.weight.detach().clone()
+    with torch.no_grad():
+        net.weight.add_(1.0)
+    mean.follow()
+    with mean.shown():
+        assert torch.allclose(net.weight, start + 0.9)  # the first keeps a tenth
+    assert torch.allclose(net.weight, start + 1.0)
+    with mean.shown(last=True):
+        pass
+    assert torch.allclose(net.weight, start + 0.9)
 
 
 def test_what_cannot_be_learnt_from_is_said(small: Dataset) -> None:

@@ -64,7 +64,7 @@ class TuneSettings(Protocol):
 
     @property
     def select(self) -> str:
-        """The validation figure that chooses the epoch; by the kind of label, for ``""``."""
+        """The validation figure that chooses the epoch; by the kind of label, for ``""``; ``last``: none is chosen."""
         ...
 
     @property
@@ -114,6 +114,9 @@ def tune(
     def after(epoch: int, row: dict[str, float]) -> bool:
         logits = told_of(model, validation[1], check)["logits"]
         row |= {f"val_{k}": v for k, v in _figures(model, logits, held[check]).items()}
+        if s.select == "last":
+            best.update(value=None, epoch=epoch + 1, select="last")
+            return False
         best["select"] = chosen(s.select, model.kind, tuple(k for k in row if k.startswith("val_")))
         value = row[best["select"]]
         equal = value == best["value"] and row["val_loss"] < best["loss"]

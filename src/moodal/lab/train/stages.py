@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from moodal.core.errors import InputError, MoodalError, UsageError
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.leak import LeakageError
 from moodal.lab.train import state as disk
+from moodal.lab.train.average import Averaged
 
 __all__ = ["Pretrained", "Progress", "Rows", "StageSettings", "check_unseen", "run_stage"]
 
@@ -33,7 +35,8 @@ Rows = npt.NDArray[np.int64]
 @dataclass(frozen=True, slots=True)
 class StageSettings:
     """AdamW with a warm-up of ``warmup`` (share of steps) to ``lr``, then half a cosine to ``min_lr``; weight decay of
-    matrices only. ``epochs`` over the data."""
+    matrices only. ``epochs`` over the data. ``average``: the weights' moving average by that decay is what is chosen
+    from and kept (0: the weights themselves); a run that is taken up again begins its average anew."""
 
     epochs: int = 20
     batch: int = 64
@@ -45,12 +48,15 @@ class StageSettings:
     warmup: float = 0.1
     grad_clip: float = 3.0
     precision: Literal["float32", "bfloat16"] = "float32"
+    average: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.batch < 1:
             raise UsageError(f"epochs {self.epochs} and batch {self.batch} must be 0 and 1 at least", where="training")
         if not self.lr > 0:
             raise UsageError(f"must be above 0, not {self.lr:g}", where="training, lr")
+        if not 0 <= self.average < 1:
+            raise UsageError(f"must be at least 0 and below 1, not {self.average:g}", where="training, average")
         if not 0 <= self.warmup < 1:
             raise UsageError(f"must be at least 0 and below 1, not {self.warmup:g}", where="training, warmup")
 
@@ -132,6 +138,7 @@ def run_stage(
         curves = taken
     per_epoch = len(batches(0)) if batches else math.ceil(len(rows) / s.batch)
     total = max(1, s.epochs * per_epoch)
+    mean = Averaged(module, s.average) if s.average else None
     step = len(curves) * per_epoch
     for epoch in range(len(curves), s.epochs):
         torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
@@ -149,6 +156,8 @@ def run_stage(
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             step += 1
+            if mean is not None:
+                mean.follow()
             for term, value in {"loss": loss, **told}.items():
                 sums[term] = sums.get(term, 0.0) + float(value.detach()) * len(part)
         row = {"epoch": epoch + 1.0, **{term: value / max(1, sum(map(len, parts))) for term, value in sums.items()}}
@@ -160,7 +169,9 @@ def run_stage(
             _write(state, key, module, optimiser, curves)
         if progress is not None:
             progress(f"{name}: epoch {epoch + 1} of {s.epochs}, loss {row['loss']:.3f}", (epoch + 1) / s.epochs)
-        if after is not None and after(epoch, row):
+        with mean.shown(last=epoch + 1 == s.epochs) if mean is not None else nullcontext():
+            ends = after is not None and after(epoch, row)
+        if ends:
             break
     module.eval()
     return curves

@@ -6,6 +6,9 @@ van den Oord et al. 2017, arXiv 1711.00937, section 3 and appendix A.1 (moving a
 
 from __future__ import annotations
 
+import math
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,23 +19,33 @@ __all__ = ["Centre", "Codebook", "kmeans", "perplexity"]
 class Codebook(nn.Module):
     """``codes`` vectors of ``dim``; nothing of it changes in evaluation mode.
 
-    A code that no vector chose for ``revive_after`` updates becomes one of those that are given then (0: never).
+    A code that no vector chose for ``revive_after`` updates becomes one of those that are given then (0: never). For
+    the first ``warm`` updates vectors pass as they are, so that codes start from what a decoder has shaped. Gradients
+    pass ``straight`` through, or turned and scaled as the vector was (``rotate``; Fifty et al. 2024, arXiv 2410.06424).
     """
 
-    def __init__(self, codes: int, dim: int, *, decay: float = 0.99, revive_after: int = 200) -> None:
+    def __init__(
+        self, codes: int, dim: int, *, decay: float = 0.99, revive_after: int = 200, warm: int = 0,
+        gradient: Literal["straight", "rotate"] = "straight",
+    ) -> None:  # fmt: skip
         super().__init__()
         self.codes, self.dim, self.decay, self.revive_after = codes, dim, decay, revive_after
+        self.warm, self.gradient = warm, gradient
         start = functional.normalize(torch.randn(codes, dim), dim=-1)
         self.register_buffer("weight", start)
         self.register_buffer("embed_avg", start.clone())
         self.register_buffer("cluster_size", torch.ones(codes))
         self.register_buffer("unused", torch.zeros(codes, dtype=torch.long))
         self.register_buffer("initted", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("passed", torch.zeros((), dtype=torch.long))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``z (N, dim)`` to its codes ``(N, dim)`` (gradients pass straight through), their numbers ``(N,)``, and the
-        commitment loss: mean squared distance of ``z``, normalised, to its code."""
+        """``z (N, dim)`` to its codes ``(N, dim)`` (gradients pass through), their numbers ``(N,)``, and the commitment
+        loss: mean squared distance of ``z``, normalised, to its code."""
         z = functional.normalize(z.float(), dim=-1)
+        if self.training and len(z) and int(self.passed) < self.warm:
+            self.passed += 1
+            return z, (z.detach() @ self.weight.T).argmax(dim=-1), z.sum() * 0.0
         if self.training and not bool(self.initted) and len(z):
             with torch.no_grad():
                 self._start(z.detach())
@@ -42,7 +55,13 @@ class Codebook(nn.Module):
             with torch.no_grad():
                 self._follow(z.detach(), index)
         commit = functional.mse_loss(z, code) if len(z) else z.sum()
-        return z + (code - z).detach(), index, commit
+        return (_turned(z, code) if self.gradient == "rotate" else z + (code - z).detach()), index, commit
+
+    def even(self, z: Tensor, sharp: float = 10.0) -> Tensor:
+        """How far from evenly ``z (N, dim)`` would use the codes, were they chosen softly: ln(codes) less the entropy
+        of their mean share; ``sharp`` is the softmax's inverse temperature."""
+        share = (sharp * functional.normalize(z.float(), dim=-1) @ self.weight.T).softmax(dim=-1).mean(dim=0)
+        return math.log(self.codes) + (share * share.clamp_min(1e-9).log()).sum()
 
     def _start(self, z: Tensor) -> None:
         centres, counts = kmeans(z, self.codes)
@@ -64,6 +83,13 @@ class Codebook(nn.Module):
             self.embed_avg[dead] = fresh
             self.cluster_size[dead] = 1.0
             self.unused[dead] = 0
+
+
+def _turned(z: Tensor, code: Tensor) -> Tensor:
+    """``code``, with the gradient that the rotation from ``z`` to it gives; both of length 1, ``(N, dim)``."""
+    with torch.no_grad():
+        half = functional.normalize(z + code, dim=-1)
+    return z - 2 * (z * half).sum(-1, keepdim=True) * half + 2 * (z * z.detach()).sum(-1, keepdim=True) * code
 
 
 class Centre(nn.Module):

@@ -6,21 +6,54 @@ blocks, a gated perceptron of three matrices of 4 d.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from moodal.core.errors import InputError, UsageError
 
-from .channels import ROWS
+from .channels import CHANNELS, ROWS, position
+from .specs import ModalitySpec
 from .tokens import Tokens
 
-__all__ = ["Block", "Encoder", "PatchEmbed", "TokenGroupNorm", "attention_mask", "initialise"]
+__all__ = ["Block", "Encoder", "EncoderSettings", "PatchEmbed", "Spectrum", "TokenGroupNorm", "attention_mask",
+           "initialise"]  # fmt: skip
 
 #: Places in time that a channel may have.
 PLACES = 512
+#: Updates after which a spectrum's scale stands still.
+_SETTLED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """What every encoder of a model has in common; the defaults are as published.
+
+    ``norm`` is what the convolutions normalise over: all tokens of an example (``sample``) or each alone (``token``).
+    ``causal`` makes every token a function of what is not later, and wants ``norm = "token"``. ``spectrum``: that many
+    bands' log powers of the patch enter beside the convolutions, which hardly know the overall amplitude (0: none);
+    with ``references`` those of a place on the head also against the mean of all channels and against its neighbours.
+    ``embed_std`` is how large embeddings of channel and time start; with ``places`` those of channels on the head start
+    as smooth functions of where they sit.
+    """
+
+    causal: bool = False
+    norm: Literal["sample", "token"] = "sample"
+    spectrum: int = 0
+    references: bool = False
+    embed_std: float = 0.02
+    places: bool = False
+
+    def __post_init__(self) -> None:
+        if self.causal and self.norm == "sample":
+            raise UsageError("a causal encoder normalises each token alone", where="physioomni", fix='norm = "token"')
+        if self.spectrum < 0 or not self.embed_std > 0:
+            raise UsageError("spectrum must be 0 at least and embed_std above 0", where="physioomni")
 
 
 class TokenGroupNorm(nn.GroupNorm):
@@ -70,6 +103,61 @@ class PatchEmbed(nn.Module):
             h = functional.gelu(norm(conv(h), valid, scope))
         h = h.permute(0, 2, 3, 1).flatten(2)
         return h if self.l is None else self.l(h)
+
+
+class Spectrum(nn.Module):
+    """Log powers of a patch in bands, standardised by what was seen in training, mapped to the token's width.
+
+    Bands are alike in width on a scale of logarithms from the patch's lowest frequency to ``top_hz``, each at least one
+    bin wide. Power is that under a Hann window; the least that counts is 0.01 of the modality's squared unit. What is
+    hidden takes no part in the references of others.
+    """
+
+    def __init__(self, spec: ModalitySpec, bands: int, d: int, references: bool) -> None:
+        super().__init__()
+        self.references = references
+        bins = spec.patch // 2 + 1
+        last = min(bins - 1, max(1, round(spec.top_hz * spec.patch_s)))
+        edges = np.unique(np.round(np.geomspace(1, last + 1, bands + 1)).astype(int))
+        share = np.zeros((bins, len(edges) - 1), np.float32)
+        for k, (a, b) in enumerate(pairwise(edges.tolist())):
+            share[a:b, k] = 1 / (b - a)
+        taper = np.hanning(spec.patch + 2)[1:-1]
+        self.least = 0.01 / spec.scale**2
+        self.register_buffer("share", torch.from_numpy(share), persistent=False)
+        self.register_buffer("taper", torch.from_numpy((taper / np.sqrt((taper**2).sum())).astype(np.float32)),
+                             persistent=False)  # fmt: skip
+        if references:
+            self.register_buffer("near", _nearness(), persistent=False)
+        wide = share.shape[1] * (3 if references else 1)
+        self.register_buffer("mean", torch.zeros(wide))
+        self.register_buffer("spread", torch.ones(wide))
+        self.register_buffer("seen", torch.zeros(()))
+        self.enter = nn.Linear(wide, d)
+
+    def forward(self, x: Tensor, tokens: Tokens, valid: Tensor) -> Tensor:
+        """``x (B, T, patch)``, zero on padding, to ``(B, T, d)``; ``valid (B, T)`` are those that others may see.
+
+        Nothing but the first updates in training moves what it is scaled by.
+        """
+        x = x * self.taper
+        views = [x]
+        if self.references:
+            same = (tokens.time.unsqueeze(2) == tokens.time.unsqueeze(1)) & valid.unsqueeze(1)
+            for weight in (
+                same.to(x.dtype),
+                same * self.near[tokens.channel.unsqueeze(2), tokens.channel.unsqueeze(1)],
+            ):
+                views.append(x - (weight / weight.sum(dim=2, keepdim=True).clamp_min(1e-6)) @ x)
+        power = torch.cat([torch.fft.rfft(v, dim=-1).abs().square() @ self.share for v in views], dim=-1)
+        told = (power + self.least).log()
+        if self.training and float(self.seen) < _SETTLED:
+            with torch.no_grad():
+                these = told[valid]
+                self.seen += 1
+                self.mean += (these.mean(dim=0) - self.mean) / self.seen
+                self.spread += (these.std(dim=0, correction=0).clamp_min(1e-3) - self.spread) / self.seen
+        return self.enter((told - self.mean) / self.spread)
 
 
 class _Attention(nn.Module):
@@ -153,21 +241,17 @@ def attention_mask(tokens: Tokens, *, lead: int, causal: bool) -> Tensor | None:
 class Encoder(nn.Module):
     """::
 
-        x ─► convolutions ─► (hidden: mask token) ─► + channel + time ─► [CLS; tokens] ─► blocks ─► LayerNorm
-
-    ``scope`` is over what the convolutions normalise (`TokenGroupNorm`); ``causal`` makes every token a function of
-    what is not later than it (and wants ``scope = "token"``).
+    x ─► convolutions (+ spectrum) ─► (hidden: mask token) ─► + channel + time ─► [CLS; tokens] ─► blocks ─► LayerNorm
     """
 
     def __init__(
-        self, patch: int, d: int, layers: int, heads: int, *, causal: bool = False,
-        scope: Literal["sample", "token"] = "sample",
+        self, spec: ModalitySpec, d: int, layers: int, heads: int, settings: EncoderSettings | None = None
     ) -> None:  # fmt: skip
         super().__init__()
-        if causal and scope == "sample":
-            raise UsageError("a causal encoder normalises each token alone", where="physioomni", fix='norm = "token"')
-        self.d, self.patch, self.causal, self.scope = d, patch, causal, scope
-        self.patch_embed = PatchEmbed(patch, d)
+        s = self.settings = settings or EncoderSettings()
+        self.d, self.patch = d, spec.patch
+        self.patch_embed = PatchEmbed(spec.patch, d)
+        self.spectrum = Spectrum(spec, s.spectrum, d, s.references and spec.wide) if s.spectrum else None
         self.cls_token = nn.Parameter(torch.zeros(1, 1, d))
         self.pos_embed = nn.Embedding(ROWS, d)
         self.time_embed = nn.Embedding(PLACES, d)
@@ -175,6 +259,11 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(d, eps=1e-6)
         initialise(self)
         nn.init.trunc_normal_(self.cls_token, std=0.02, a=-0.04, b=0.04)
+        with torch.no_grad():
+            if s.places:
+                _placed(self.pos_embed.weight)
+            for table in (self.pos_embed.weight, self.time_embed.weight):
+                table.mul_(s.embed_std / 0.02)
 
     def forward(
         self, tokens: Tokens, hidden: Tensor | None = None, mask_token: Tensor | None = None
@@ -192,13 +281,34 @@ class Encoder(nn.Module):
         valid = ~tokens.pad
         # Padding may hold anything, even what is not a number.
         x = torch.where(valid.unsqueeze(-1), tokens.x, 0.0)
-        h = self.patch_embed(x, valid, self.scope)
+        h = self.patch_embed(x, valid, self.settings.norm)
+        if self.spectrum is not None:
+            h = h + self.spectrum(x, tokens, valid if hidden is None else valid & ~hidden)
         if hidden is not None and mask_token is not None:
             h = torch.where(hidden.unsqueeze(-1), mask_token.to(h.dtype), h)
         h = h + self.pos_embed(tokens.channel) + self.time_embed(tokens.time)
         h = torch.cat([self.cls_token.expand(len(h), -1, -1).to(h.dtype), h], dim=1)
-        mask = attention_mask(tokens, lead=1, causal=self.causal)
+        mask = attention_mask(tokens, lead=1, causal=self.settings.causal)
         for block in self.blocks:
             h = block(h, mask)
         h = self.norm(h)
         return h[:, 0], torch.where(valid.unsqueeze(-1), h[:, 1:], 0.0)
+
+
+def _placed(table: Tensor) -> None:
+    """Rows of channels on the head as random waves over where they sit (neighbours alike), deviation 0.02."""
+    waves, phase = torch.randn(2, table.shape[1]) * 2, torch.rand(table.shape[1]) * 2 * torch.pi
+    for row, name in enumerate(CHANNELS):
+        if (place := position(name)) is not None:
+            table[row] = 0.02 * 2**0.5 * torch.cos(torch.tensor(place) @ waves + phase)
+
+
+def _nearness() -> Tensor:
+    """``(ROWS, ROWS)``: how near two other channels sit, a Gaussian of 0.2 of the head's radius; 0 without a place."""
+    places = np.full((ROWS, 2), np.nan)
+    for row, name in enumerate(CHANNELS):
+        if (place := position(name)) is not None:
+            places[row] = place
+    near = np.nan_to_num(np.exp(-np.square(places[:, None] - places).sum(-1) / (2 * 0.2**2)))
+    near[np.square(np.nan_to_num(places)[:, None] - np.nan_to_num(places)).sum(-1) < 1e-6] = 0.0
+    return torch.from_numpy(near.astype(np.float32))

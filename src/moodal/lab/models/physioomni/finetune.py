@@ -22,7 +22,7 @@ from moodal.lab.nn.losses import criterion, scores_of
 from moodal.lab.nn.masks import fewer
 
 from .codebook import kmeans
-from .encoder import Block, initialise
+from .encoder import Block, EncoderSettings, initialise
 from .specs import Size, spec_named
 from .tokenizer import encoders_of
 from .tokens import Signals, present_of
@@ -98,14 +98,14 @@ class PhysioOmni(nn.Module):
 
     def __init__(
         self, modalities: Sequence[str], classes: int, kind: str, size: Size, settings: FinetuneSettings | None = None,
-        *, causal: bool = False, scope: Literal["sample", "token"] = "sample",
+        encoder: EncoderSettings | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         s = self.settings = settings or FinetuneSettings()
         if not modalities:
             raise UsageError("needs one modality at least", where="physioomni")
         self.modalities, self.classes, self.kind, self.size = tuple(modalities), classes, kind, size
-        self.encoders = encoders_of(modalities, size, causal=causal, scope=scope)
+        self.encoders = encoders_of(modalities, size, encoder)
         width = size.width
         self.layout = nn.ModuleDict(
             {m: _Layout(size.d(spec_named(m)), width, size.slots, s.dropout, s.reorg) for m in modalities}

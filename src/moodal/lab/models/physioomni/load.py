@@ -122,9 +122,8 @@ def _ours(name: str, gate: str) -> str:
 
 def _fitting(state: dict[str, Tensor], m: str, size: Size, where: str) -> dict[str, Tensor]:
     with torch.device("meta"):
-        wanted: dict[str, Any] = Encoder(
-            spec_named(m).patch, size.d(spec_named(m)), size.layers, size.heads
-        ).state_dict()
+        spec = spec_named(m)
+        wanted: dict[str, Any] = Encoder(spec, size.d(spec), size.layers, size.heads).state_dict()
     for name, tensor in wanted.items():
         if name not in state:
             raise InputError(f"the {m.upper()}_encoder lacks {name}", where=where, fix="Partial weights are refused.")

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from moodal.core.errors import InputError, UsageError
 
-from .encoder import initialise
+from .encoder import EncoderSettings, initialise
 from .specs import Size, spec_named
 from .tokenizer import Codes, encoders_of
 from .tokens import Signals, Tokens, take
@@ -63,13 +63,13 @@ class Masked(nn.Module):
     """Encoders, a vector that stands for what is hidden, and heads ``Linear, tanh, Linear`` over the codes."""
 
     def __init__(
-        self, modalities: Sequence[str], size: Size, settings: MsmSettings | None = None, *, causal: bool = False,
-        scope: Literal["sample", "token"] = "sample",
+        self, modalities: Sequence[str], size: Size, settings: MsmSettings | None = None,
+        encoder: EncoderSettings | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.settings = settings or MsmSettings()
         self.modalities, self.size = tuple(modalities), size
-        self.encoders = encoders_of(modalities, size, causal=causal, scope=scope)
+        self.encoders = encoders_of(modalities, size, encoder)
         width = {m: size.d(spec_named(m)) for m in modalities}
         self.mask_token = nn.ParameterDict({m: nn.Parameter(torch.zeros(d)) for m, d in width.items()})
         self.targets = HEADS if self.settings.targets == "both" else (self.settings.targets,)

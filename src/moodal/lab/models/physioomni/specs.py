@@ -18,8 +18,8 @@ class ModalitySpec:
     shared code. ``target``: what the tokenizer reconstructs, ``fft`` amplitudes or the ``wave`` itself. ``unit`` is
     that of the data, ``(value - centre) / scale`` what the model sees; ``standardise`` scales each example by itself
     first, where a device's units mean nothing. ``spread`` are the least and largest plausible robust deviation of a
-    channel, in ``unit`` (flat or mis-scaled beyond them); ``mask`` the share that pre-training hides. ``published`` is
-    False for our own.
+    channel, in ``unit`` (flat or mis-scaled beyond them); ``mask`` the share that pre-training hides, ``top_hz``
+    where a patch's spectrum ends as an input. ``published`` is False for our own.
     """
 
     name: str
@@ -34,6 +34,7 @@ class ModalitySpec:
     spread: tuple[float, float] | None = None
     mask: float = 0.5
     wide: bool = False
+    top_hz: float = 45.0
     published: bool = True
 
     @property
@@ -54,7 +55,7 @@ SPECS: dict[str, ModalitySpec] = {
         ModalitySpec("eeg", 200, 200, 1, "fft", "µV", 100, spread=_UV, mask=0.5, wide=True),
         ModalitySpec("eog", 200, 100, 2, "wave", "µV", 100, spread=_UV, mask=0.7),
         ModalitySpec("ecg", 500, 100, 5, "wave", "µV", 100, spread=_UV, mask=0.7),
-        ModalitySpec("emg", 500, 100, 5, "fft", "µV", 100, spread=_UV, mask=0.5),
+        ModalitySpec("emg", 500, 100, 5, "fft", "µV", 100, spread=_UV, mask=0.5, top_hz=200),
         ModalitySpec("ppg", 100, 50, 2, "wave", "", 1, standardise=True, mask=0.7, published=False),
         ModalitySpec("eda", 8, 16, 1, "wave", "µS", 5, mask=0.5, published=False),
         ModalitySpec("resp", 25, 25, 1, "wave", "", 1, standardise=True, mask=0.7, published=False),

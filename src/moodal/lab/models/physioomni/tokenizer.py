@@ -21,7 +21,7 @@ from moodal.core.errors import InputError
 
 from .channels import ROWS
 from .codebook import Centre, Codebook
-from .encoder import PLACES, Block, Encoder, attention_mask, initialise
+from .encoder import PLACES, Block, Encoder, EncoderSettings, attention_mask, initialise
 from .specs import ModalitySpec, Size, spec_named
 from .tokens import Frames, Signals, Tokens, present_of
 
@@ -34,18 +34,30 @@ _SOURCES = ("eeg", "ecg", "eog", "emg")
 @dataclass(frozen=True, slots=True)
 class TokenizerSettings:
     """``decay`` of the averages and ``revive_after`` (0: as the size has them), weights of commitment, orthogonality
-    and cross reconstruction, ``cross`` its source (``none``: no cross reconstruction), ``shared`` and ``private``
-    switch a half off."""
+    and cross reconstruction, ``cross`` its source (``any``: one drawn for each; ``none``: no cross reconstruction),
+    ``shared`` and ``private`` switch a half off. The defaults are as published but for ``orth``.
+
+    Ours: ``orth = "cov"`` takes correlations between the halves over the batch for their angle. ``warm`` and
+    ``gradient``: see `Codebook`. ``even_weight``: codes used evenly. ``agree_weight``: shared vectors of one second
+    tell the other modalities' of that second from those of other seconds. ``drop_private``: how often an example's
+    private codes are withheld from the decoder. ``log`` rebuilds the logarithm of a spectrum.
+    """
 
     decay: float = 0.0
     commit: float = 1.0
-    orth: Literal["cos2", "hinge"] = "cos2"
+    orth: Literal["cos2", "hinge", "cov"] = "cos2"
     orth_weight: float = 0.1
     cross: str = "eeg"
     cross_weight: float = 1.0
     revive_after: int = 0
     shared: bool = True
     private: bool = True
+    warm: int = 0
+    gradient: Literal["straight", "rotate"] = "straight"
+    even_weight: float = 0.0
+    agree_weight: float = 0.0
+    drop_private: float = 0.0
+    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,24 +83,20 @@ class Coded:
     commit: Tensor
 
 
-def encoders_of(
-    modalities: Sequence[str], size: Size, *, causal: bool = False, scope: Literal["sample", "token"] = "sample"
-) -> nn.ModuleDict:
+def encoders_of(modalities: Sequence[str], size: Size, settings: EncoderSettings | None = None) -> nn.ModuleDict:
     """One encoder a modality; no weights are shared."""
-    return nn.ModuleDict(
-        {
-            m: Encoder(spec_named(m).patch, size.d(spec_named(m)), size.layers, size.heads, causal=causal, scope=scope)
-            for m in modalities
-        }
-    )
+    specs = {m: spec_named(m) for m in modalities}
+    return nn.ModuleDict({m: Encoder(s, size.d(s), size.layers, size.heads, settings) for m, s in specs.items()})
 
 
-def target(tokens: Tokens, spec: ModalitySpec) -> Tensor:
-    """What is reconstructed, ``(B, T, patch)``: spectrum or wave, to mean 0 and deviation 1 over each example."""
+def target(tokens: Tokens, spec: ModalitySpec, *, log: bool = False) -> Tensor:
+    """What is reconstructed, ``(B, T, patch)``: spectrum (or its logarithm) or wave, to mean 0 and deviation 1 over
+    each example."""
     valid = (~tokens.pad).unsqueeze(-1)
     x = torch.where(valid, tokens.x, 0.0)
     if spec.target == "fft":
         x = torch.fft.fft(x, dim=-1).abs()
+        x = (x + 0.1 / spec.scale).log() if log else x
     count = (valid.sum(dim=(1, 2), keepdim=True) * x.shape[-1]).clamp_min(1)
     mean = (x * valid).sum(dim=(1, 2), keepdim=True) / count
     spread = (((x - mean) * valid).square().sum(dim=(1, 2), keepdim=True) / count).sqrt()
@@ -163,15 +171,15 @@ class Tokenizer(nn.Module):
     """The tokenizer of those modalities; `loss` trains it, `codes` labels patches with it."""
 
     def __init__(
-        self, modalities: Sequence[str], size: Size, settings: TokenizerSettings | None = None, *,
-        causal: bool = False, scope: Literal["sample", "token"] = "sample",
+        self, modalities: Sequence[str], size: Size, settings: TokenizerSettings | None = None,
+        encoder: EncoderSettings | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         s = self.settings = settings or TokenizerSettings()
         self.modalities, self.size = tuple(modalities), size
         self.specs = {m: spec_named(m) for m in modalities}
         k = size.code_dim
-        self.encoders = encoders_of(modalities, size, causal=causal, scope=scope)
+        self.encoders = encoders_of(modalities, size, encoder)
         width = {m: size.d(spec) for m, spec in self.specs.items()}
         self.split = nn.ModuleDict(
             {m: nn.Sequential(nn.Linear(d, d), nn.Tanh(), nn.Linear(d, 2 * k)) for m, d in width.items()}
@@ -180,7 +188,12 @@ class Tokenizer(nn.Module):
         self.books = nn.ModuleDict(
             {
                 m: Codebook(
-                    size.codes, k, decay=s.decay or size.decay, revive_after=s.revive_after or size.revive_after
+                    size.codes,
+                    k,
+                    decay=s.decay or size.decay,
+                    revive_after=s.revive_after or size.revive_after,
+                    warm=s.warm,
+                    gradient=s.gradient,
                 )
                 for m in ("shared", *modalities)
             }
@@ -220,8 +233,9 @@ class Tokenizer(nn.Module):
             q_private, i_private = _spread(q, valid), _spread(i, valid, -1)
             q_shared = _spread(code[at : at + len(part)], frames.there)
             i_shared = _spread(index[at : at + len(part)], frames.there, -1)
-            nearest = functional.normalize(part, dim=-1)
-            commit = commit + functional.mse_loss(nearest, code[at : at + len(part)].detach())
+            if bool(self.books["shared"].initted):
+                nearest = functional.normalize(part, dim=-1)
+                commit = commit + functional.mse_loss(nearest, code[at : at + len(part)].detach())
             at += len(part)
             found[m] = Coded(tokens, frames, private, merged, q_private, q_shared, i_private, i_shared, commit)
         return found
@@ -249,6 +263,9 @@ class Tokenizer(nn.Module):
         at = c.frames.of.unsqueeze(-1).expand(-1, -1, shared.shape[-1])
         private, common = c.q_private, shared.gather(1, at)
         private = private if self.settings.private else torch.zeros_like(private)
+        if self.training and self.settings.drop_private:
+            kept = torch.rand(len(private), 1, 1, device=private.device) >= self.settings.drop_private
+            private = private * kept
         common = common if self.settings.shared else torch.zeros_like(common)
         return self.decoders[m](torch.cat([private, common], dim=-1), c.tokens)
 
@@ -279,22 +296,65 @@ class Tokenizer(nn.Module):
         if not coded:
             raise InputError("no example has any modality", where="physioomni", fix="Leave such examples out.")
         terms: dict[str, Tensor] = {}
-        goals = {m: target(c.tokens, self.specs[m]) for m, c in coded.items()}
+        goals = {m: target(c.tokens, self.specs[m], log=self.settings.log) for m, c in coded.items()}
         for m, c in coded.items():
             terms[f"commit.{m}"] = c.commit
             terms[f"own.{m}"] = _error(self.decode(m, c, c.q_shared), goals[m], ~c.tokens.pad)
             per_patch = c.z_shared.gather(1, c.frames.of.unsqueeze(-1).expand_as(c.z_private))
-            cosine = functional.cosine_similarity(c.z_private, per_patch, dim=-1)[~c.tokens.pad]
-            terms[f"orth.{m}"] = (cosine.square() if self.settings.orth == "cos2" else cosine.relu()).mean()
+            terms[f"orth.{m}"] = self._apart(c.z_private[~c.tokens.pad], per_patch[~c.tokens.pad])
+            if self.settings.even_weight:
+                terms[f"even.{m}"] = self.books[m].even(c.z_private[~c.tokens.pad])
+        if self.settings.even_weight:
+            terms["even.shared"] = self.books["shared"].even(
+                torch.cat([c.z_shared[c.frames.there] for c in coded.values()])
+            )
+        if self.settings.agree_weight and self.settings.shared and len(coded) > 1:
+            terms |= self._agree(coded, signals)
         if self.settings.cross != "none" and self.settings.shared:
             for m in coded:
                 if (term := self._cross(m, coded, goals[m], signals)) is not None:
                     terms[f"cross.{m}"] = term
         return terms
 
+    def _apart(self, private: Tensor, shared: Tensor) -> Tensor:
+        """How far the two halves ``(N, k)`` tell the same."""
+        if self.settings.orth == "cov":
+            a, b = ((z - z.mean(dim=0)) / z.std(dim=0, correction=0).clamp_min(1e-4) for z in (private, shared))
+            return (a.T @ b / max(1, len(a))).square().sum() / a.shape[1]
+        cosine = functional.cosine_similarity(private, shared, dim=-1)
+        return (cosine.square() if self.settings.orth == "cos2" else cosine.relu()).mean()
+
+    def _agree(self, coded: Mapping[str, Coded], signals: Signals) -> dict[str, Tensor]:
+        """Cross-entropy of finding the same second of the same example in another modality, for each pair, both ways
+        (van den Oord et al. 2018, arXiv 1807.03748)."""
+        seconds: dict[str, tuple[Tensor, Tensor]] = {}
+        for m, c in coded.items():
+            example = signals[m].present.nonzero().squeeze(1).unsqueeze(1).expand_as(c.frames.of[:, :1])
+            place = (example.expand_as(c.frames.second) * 4096 + c.frames.second.floor().long())[c.frames.there]
+            key, at = place.unique(return_inverse=True)
+            z = torch.zeros(len(key), c.z_shared.shape[-1], device=at.device).index_add(
+                0, at, c.z_shared[c.frames.there].float()
+            )
+            seconds[m] = key, functional.normalize(z, dim=-1)
+        terms = {}
+        names = list(seconds)
+        for i, a in enumerate(names):
+            for b in names[i + 1 :]:
+                (ka, za), (kb, zb) = seconds[a], seconds[b]
+                za, zb = za[torch.isin(ka, kb)], zb[torch.isin(kb, ka)]
+                if len(za) < 2:
+                    continue
+                alike, here = za @ zb.T / 0.2, torch.arange(len(za), device=za.device)
+                terms[f"agree.{a}-{b}"] = (
+                    functional.cross_entropy(alike, here) + functional.cross_entropy(alike.T, here)
+                ) / 2
+        return terms
+
     def _cross(self, m: str, coded: Mapping[str, Coded], goal: Tensor, signals: Signals) -> Tensor | None:
         order = dict.fromkeys((self.settings.cross, *_SOURCES, *self.modalities))
         source = next((o for o in order if o in coded), None)
+        if self.settings.cross == "any" and (others := [o for o in coded if o != m]):
+            source = others[int(torch.randint(len(others), ()))]
         if source is None or source == m:
             return None
         here, there = signals[m].present, signals[source].present
@@ -308,7 +368,8 @@ class Tokenizer(nn.Module):
     def loss(self, terms: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the terms."""
         s = self.settings
-        weight = {"commit": s.commit, "own": 1.0, "cross": s.cross_weight, "orth": s.orth_weight}
+        weight = {"commit": s.commit, "own": 1.0, "cross": s.cross_weight, "orth": s.orth_weight,
+                  "even": s.even_weight, "agree": s.agree_weight}  # fmt: skip
         return torch.stack([weight[name.partition(".")[0]] * term for name, term in terms.items()]).sum()
 
 

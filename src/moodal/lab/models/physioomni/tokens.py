@@ -23,7 +23,7 @@ from moodal.core.errors import InputError, MissingExtra
 from .specs import ModalitySpec
 
 __all__ = ["Frames", "Patches", "Signals", "Tokens", "collate", "patches", "present_of", "resampled",
-           "take", "usable_channels"]  # fmt: skip
+           "take", "thinned", "usable_channels"]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -89,6 +89,22 @@ class Tokens:
 
 
 Signals = Mapping[str, Tokens]
+
+
+def thinned(tokens: Tokens, share: float) -> tuple[Tokens, Tensor]:
+    """The tokens of ``share`` of the channels that any example has, drawn at random, and where they stood, ``(B, T')``.
+
+    An example that has none of those drawn becomes absent; of one or two channels all are kept.
+    """
+    channels = tokens.channel[~tokens.pad].unique()
+    if share >= 1 or len(channels) < 3:
+        return tokens, torch.arange(tokens.pad.shape[1], device=tokens.pad.device).expand_as(tokens.time)
+    some = channels[torch.randperm(len(channels))[: max(1, round(share * len(channels)))].to(channels.device)]
+    kept = torch.isin(tokens.channel, some) & ~tokens.pad
+    at = (~kept).to(torch.uint8).argsort(dim=1, stable=True)[:, : max(1, int(kept.sum(dim=1).max()))]
+    x = tokens.x.gather(1, at.unsqueeze(-1).expand(-1, -1, tokens.x.shape[-1]))
+    channel, time, pad = (t.gather(1, at) for t in (tokens.channel, tokens.time, ~kept))
+    return Tokens(x, channel.masked_fill(pad, 0), time.masked_fill(pad, 0), pad), at
 
 
 def present_of(signals: Signals, modalities: Sequence[str]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from moodal.core.errors import InputError
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.learner import Prediction
+from moodal.lab.data.windows import joined
 from moodal.lab.models.physioomni.finetune import PhysioOmni
 from moodal.lab.models.physioomni.load import load_encoders
 from moodal.lab.models.physioomni.specs import size_named, spec_named
@@ -72,16 +73,19 @@ class PhysioLearner:
         if (labels.kind, labels.names) != (validation.index.label(label).kind, validation.index.label(label).names):
             raise InputError(f"label {label} has other names in validation", where=train.index.name)
         seen, choice = train.only(modalities), validation.only(modalities)
+        if s.whole:
+            s = replace(s, select="last", calibrate=False)
+            seen = joined([seen, choice])
         ready = prepare(seen, modalities, as_named=s.as_named, force_units=s.force_units)
         held = prepare(choice, modalities, as_named=s.as_named, force_units=s.force_units)
         start = self._start(seen, ready, seed, folder, progress)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 2)
             model = PhysioOmni(modalities, len(labels.names), labels.kind, size_named(s.size), s.finetune,
-                               causal=s.causal, scope=s.norm)  # fmt: skip
+                               s.encoder)  # fmt: skip
             if start:
                 model.start_from(start.weights)
-            told = self._tuned(model, (seen, ready), (choice, held), label, seed, progress)
+            told = _tuned(model, (seen, ready), (choice, held), label, s, seed, progress)
         if start:
             told["pretraining"] = {k: v for k, v in start.told.items() if k != "seen"}
         cut = told.pop("cut")
@@ -106,15 +110,16 @@ class PhysioLearner:
         check_unseen(made, train, self.name)
         return made
 
-    def _tuned(
-        self, model: PhysioOmni, train: tuple[Dataset, Prepared], validation: tuple[Dataset, Prepared], label: str,
-        seed: int, progress: Callable[[str, float], None] | None,
-    ) -> dict[str, Any]:  # fmt: skip
-        def share(name: str) -> float:
-            return self._s.encoder_lr if name.startswith("encoders.") else 1.0
 
-        told = tune(model, train, validation, label, self._s, seed=seed + 2, progress=progress, scale=share)
-        return {"model": "physioomni", **told}
+def _tuned(
+    model: PhysioOmni, train: tuple[Dataset, Prepared], validation: tuple[Dataset, Prepared], label: str,
+    s: PhysioSettings, seed: int, progress: Callable[[str, float], None] | None,
+) -> dict[str, Any]:  # fmt: skip
+    def share(name: str) -> float:
+        return s.encoder_lr if name.startswith("encoders.") else 1.0
+
+    told = tune(model, train, validation, label, s, seed=seed + 2, progress=progress, scale=share)
+    return {"model": "physioomni", **told}
 
 
 @dataclass
@@ -174,7 +179,7 @@ class PhysioFitted:
             s = PhysioSettings.of(told["settings"], str(path))
             made = told["build"]
             model = PhysioOmni(made["modalities"], made["classes"], made["kind"], size_named(s.size), s.finetune,
-                               causal=s.causal, scope=s.norm)  # fmt: skip
+                               s.encoder)  # fmt: skip
             model.load_state_dict(groups["model"])
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError("is not a trained PhysioOmni", where=str(path), fix="Train again.") from error

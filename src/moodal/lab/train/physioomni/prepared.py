@@ -17,6 +17,9 @@ from moodal.lab.models.physioomni.tokens import Patches, Tokens, collate, patche
 
 __all__ = ["Prepared", "prepare"]
 
+#: Examples that are resampled together.
+_TOGETHER = 64
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -72,21 +75,27 @@ def prepare(data: Dataset, modalities: Sequence[str], *, as_named: bool = False,
 def _examples(
     feature: Feature, rate_hz: float, rows: npt.NDArray[np.int64], spec: ModalitySpec, *, check: bool
 ) -> tuple[list[Patches | None], int]:
-    out: list[Patches | None] = []
+    out: list[Patches | None] = [None] * len(feature)
     lost = 0
-    for i in range(len(feature)):
-        window = feature[i]
-        if not len(window):
-            out.append(None)
-            continue
-        good = usable_channels(window, spec) if check else np.isfinite(window).all(axis=0)
-        lost += int((~good).sum())
-        values = np.asarray(window[:, good], np.float64)
-        if spec.spread is not None and good.any():
-            # An electrode's offset tells nothing, and would be most of a spectrum: published signals start at 0.1 Hz.
-            values = values - values.mean(axis=0)
-        values = resampled(values, rate_hz, spec)
-        out.append(patches(values, rows[good], spec))
+    lengths = feature.lengths
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        alike = np.flatnonzero(lengths == length)
+        for start in range(0, len(alike), _TOGETHER):
+            some = alike[start : start + _TOGETHER]
+            # (steps, examples, channels): resampled in one call, whose filter is designed once.
+            stack = np.stack([feature[i] for i in some.tolist()], axis=1).astype(np.float64)
+            flat = stack.reshape(length, -1)
+            good = usable_channels(flat, spec) if check else np.isfinite(flat).all(axis=0)
+            lost += int((~good).sum())
+            flat = np.where(good, flat, 0.0)
+            if spec.spread is not None:
+                # An electrode's offset tells nothing, and would be most of a spectrum: published signals start at
+                # 0.1 Hz.
+                flat = flat - flat.mean(axis=0)
+            values = resampled(flat, rate_hz, spec).reshape(-1, *stack.shape[1:])
+            for k, i in enumerate(some.tolist()):
+                fine = good.reshape(stack.shape[1:])[k]
+                out[i] = patches(values[:, k][:, fine], rows[fine], spec)
     return out, lost
 
 

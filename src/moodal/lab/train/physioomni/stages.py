@@ -21,6 +21,7 @@ from moodal.lab.models.physioomni.codebook import perplexity
 from moodal.lab.models.physioomni.msm import Masked
 from moodal.lab.models.physioomni.specs import size_named
 from moodal.lab.models.physioomni.tokenizer import Codes, Tokenizer
+from moodal.lab.models.physioomni.tokens import thinned
 from moodal.lab.train.stages import Pretrained, Progress, Rows, check_unseen, run_stage
 
 from .prepared import Prepared, prepare
@@ -50,18 +51,19 @@ def pretrain(
     ).hexdigest()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tokenizer = Tokenizer(modalities, size, settings.tokenizer, causal=settings.causal, scope=settings.norm)
+        tokenizer = Tokenizer(modalities, size, settings.tokenizer, settings.encoder)
         first = run_stage(
-            "tokenizer", tokenizer, _TokenizerTerms(tokenizer, ready), rows, settings.tokenizer_train, seed=seed,
-            state=folder / "tokenizer.npz" if folder else None, key=key, progress=progress,
+            "tokenizer", tokenizer, _TokenizerTerms(tokenizer, ready, settings.channels), rows,
+            settings.tokenizer_train, seed=seed, state=folder / "tokenizer.npz" if folder else None, key=key,
+            progress=progress,
         )  # fmt: skip
         codes = _labelled(tokenizer, ready, rows)
         used = {name: perplexity(i, size.codes) for name, i in _by_book(codes).items()}
         torch.manual_seed(seed + 1)
-        masked = Masked(modalities, size, settings.msm, causal=settings.causal, scope=settings.norm)
+        masked = Masked(modalities, size, settings.msm, settings.encoder)
         second = run_stage(
-            "masked modelling", masked, _MaskedTerms(masked, ready, codes), rows, settings.msm_train, seed=seed + 1,
-            state=folder / "msm.npz" if folder else None, key=key, progress=progress,
+            "masked modelling", masked, _MaskedTerms(masked, ready, codes, settings.channels), rows,
+            settings.msm_train, seed=seed + 1, state=folder / "msm.npz" if folder else None, key=key, progress=progress,
         )  # fmt: skip
     told = {
         "seen": {
@@ -82,22 +84,26 @@ def pretrain(
 
 
 class _TokenizerTerms:
-    def __init__(self, tokenizer: Tokenizer, ready: Prepared) -> None:
-        self.tokenizer, self.ready = tokenizer, ready
+    def __init__(self, tokenizer: Tokenizer, ready: Prepared, channels: float = 1.0) -> None:
+        self.tokenizer, self.ready, self.channels = tokenizer, ready, channels
 
     def __call__(self, rows: Rows) -> tuple[Tensor, dict[str, Tensor]]:
-        terms = self.tokenizer(self.ready.batch(rows))
+        given = {m: thinned(t, self.channels)[0] for m, t in self.ready.batch(rows).items()}
+        terms = self.tokenizer(given)
         return self.tokenizer.loss(terms), terms
 
 
 class _MaskedTerms:
-    def __init__(self, masked: Masked, ready: Prepared, codes: Codes) -> None:
-        self.masked, self.ready, self.codes = masked, ready, codes
+    def __init__(self, masked: Masked, ready: Prepared, codes: Codes, channels: float = 1.0) -> None:
+        self.masked, self.ready, self.codes, self.channels = masked, ready, codes, channels
 
     def __call__(self, rows: Rows) -> tuple[Tensor, dict[str, Tensor]]:
-        at = torch.from_numpy(rows)
-        mine = Codes(*({m: t[at] for m, t in told.items()} for told in (self.codes.private, self.codes.shared)))
-        terms = self.masked(self.ready.batch(rows), mine)
+        given, private, shared = {}, {}, {}
+        for m, t in self.ready.batch(rows).items():
+            given[m], at = thinned(t, self.channels)
+            for told, into in ((self.codes.private[m], private), (self.codes.shared[m], shared)):
+                into[m] = told[torch.from_numpy(rows)].gather(1, at)
+        terms = self.masked(given, Codes(private, shared))
         return self.masked.loss(terms), terms
 
 
