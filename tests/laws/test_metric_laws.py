@@ -83,6 +83,7 @@ def oracle(name: str, kind: str, labels: Labels, p: Prediction) -> float:
                 ]
             ),
             "rmse": lambda: np.mean(sk.root_mean_squared_error(x, y, multioutput="raw_values")),
+            "r2": lambda: np.mean(sk.r2_score(x, y, multioutput="raw_values")),
             "mae": lambda: sk.mean_absolute_error(x, y),
         }[name]()
     from scipy.spatial.distance import cosine, jensenshannon

@@ -133,6 +133,12 @@ def rmse(truth: Array, told: Array) -> float:
     return float(sums.rmse(sums.moments(truth, told)))
 
 
+def r2(truth: Array, told: Array) -> float:
+    """Share of the variance explained, 1 - squared error / variance, mean over dimensions ``(n, k)``; below 0 where the
+    mean would be nearer."""
+    return float(sums.r2(sums.moments(truth, told)))
+
+
 def mae(truth: Array, told: Array) -> float:
     """Mean absolute error, mean over dimensions ``(n, k)``; in the label's unit."""
     return float(sums.mae(sums.moments(truth, told)))
@@ -261,6 +267,7 @@ METRICS: dict[str, Metric] = {
         Metric("pearson_r", pearson_r, _NUMBERS, -1, 1, True, "values", sums.moments_by_group, sums.pearson),
         Metric("ccc", ccc, _NUMBERS, -1, 1, True, "values", sums.moments_by_group, sums.ccc),
         Metric("rmse", rmse, _NUMBERS, 0, _INF, False, "values", sums.moments_by_group, sums.rmse),
+        Metric("r2", r2, _NUMBERS, -_INF, 1, True, "values", sums.moments_by_group, sums.r2),
         Metric("mae", mae, _NUMBERS, 0, _INF, False, "values", sums.moments_by_group, sums.mae),
         Metric("kl", kl, _VOTES, 0, _INF, False, "values", sums.mean_of(sums.kl_rows), sums.mean),
         Metric("js", js, _VOTES, 0, float(np.log(2)), False, "values", sums.mean_of(sums.js_rows), sums.mean),

@@ -183,6 +183,12 @@ def rmse(sums: Array) -> Any:
     return np.sqrt(ratio(squares, sums[..., 0, :])).mean(axis=-1)
 
 
+def r2(sums: Array) -> Any:
+    """From moments; NaN where the truth does not move."""
+    squares = np.maximum(sums[..., 3, :] + sums[..., 4, :] - 2 * sums[..., 5, :], 0)
+    return (1 - ratio(squares, sums[..., 0, :] * _central(sums)[2])).mean(axis=-1)
+
+
 def mae(sums: Array) -> Any:
     """From moments."""
     return ratio(sums[..., 6, :], sums[..., 0, :]).mean(axis=-1)

@@ -22,7 +22,7 @@ TITLES = {
     "uar": "UAR", "macro_f1": "macro F1", "weighted_f1": "weighted F1", "micro_f1": "micro F1", "mcc": "MCC",
     "auc": "AUC",
     "mean_average_precision": "mAP", "ece": "ECE", "brier": "Brier", "pearson_r": "Pearson r", "ccc": "CCC",
-    "rmse": "RMSE", "mae": "MAE", "kl": "KL", "js": "JS", "cross_entropy": "cross-entropy",
+    "rmse": "RMSE", "r2": "R²", "mae": "MAE", "kl": "KL", "js": "JS", "cross_entropy": "cross-entropy",
     "top1_agreement": "top-1 agreement",
 }  # fmt: skip
 
