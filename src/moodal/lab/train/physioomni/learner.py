@@ -85,7 +85,8 @@ class PhysioLearner:
                                s.encoder)  # fmt: skip
             if start:
                 model.start_from(start.weights)
-            told = _tuned(model, (seen, ready), (choice, held), label, s, seed, progress)
+            few = replace(ready, channels=s.train_channels)
+            told = _tuned(model, (seen, few), (choice, held), label, s, seed, progress)
         if start:
             told["pretraining"] = {k: v for k, v in start.told.items() if k != "seen"}
         cut = told.pop("cut")

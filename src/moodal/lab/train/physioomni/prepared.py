@@ -13,7 +13,7 @@ from moodal.core.errors import InputError
 from moodal.lab.data.dataset import Dataset, Feature
 from moodal.lab.models.physioomni.channels import channel_rows
 from moodal.lab.models.physioomni.specs import ModalitySpec, spec_named
-from moodal.lab.models.physioomni.tokens import Patches, Tokens, collate, patches, resampled, usable_channels
+from moodal.lab.models.physioomni.tokens import Patches, Tokens, collate, patches, resampled, thinned, usable_channels
 
 __all__ = ["Prepared", "prepare"]
 
@@ -23,10 +23,12 @@ _TOGETHER = 64
 
 @dataclass(frozen=True)
 class Prepared:
-    """Every example's tokens, in memory; ``left_out`` counts channels that are flat, mis-scaled or not numbers."""
+    """Every example's tokens, in memory; ``left_out`` counts channels that are flat, mis-scaled or not numbers, and
+    ``channels`` is the share of them that a batch brings, drawn anew for each."""
 
     tokens: dict[str, Tokens]
     left_out: dict[str, int] = field(default_factory=dict)
+    channels: float = 1.0
 
     def __len__(self) -> int:
         return len(next(iter(self.tokens.values())))
@@ -39,7 +41,8 @@ class Prepared:
     def batch(self, rows: npt.NDArray[np.int64]) -> dict[str, Tokens]:
         """Those examples; modalities that none of them has are left out."""
         at = torch.from_numpy(np.asarray(rows, np.int64))
-        return {m: taken for m, t in self.tokens.items() if bool((taken := t.take(at)).present.any())}
+        some = {m: taken for m, t in self.tokens.items() if bool((taken := t.take(at)).present.any())}
+        return some if self.channels == 1 else {m: thinned(t, self.channels)[0] for m, t in some.items()}
 
 
 def prepare(data: Dataset, modalities: Sequence[str], *, as_named: bool = False, force_units: bool = False) -> Prepared:

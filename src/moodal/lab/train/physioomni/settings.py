@@ -48,8 +48,8 @@ class PhysioSettings:
 
     ``init``: ``pretrain`` (tokenizer and masked modelling on the training part first), ``scratch``, the folder of a
     pre-training, or a ``.pt`` file of published weights. ``encoder`` says what enters and in which order of time;
-    ``channels`` is the share of channels that a batch of pre-training sees, drawn anew for each;
-    ``as_named`` keeps T3 apart from T7. ``encoder_lr`` is the encoders' share of the learning rate in fine-tuning.
+    ``channels`` and ``train_channels`` are the share of channels that a batch of pre-training and
+    of fine-tuning sees, drawn anew for each;    ``as_named`` keeps T3 apart from T7. ``encoder_lr`` is the encoders' share of the learning rate in fine-tuning.
     ``select`` names the validation figure that chooses the epoch, ``patience`` epochs without a better one end it (0:
     never). ``whole`` learns from the validation part too, as learners that are fitted again do: then nothing is chosen,
     the last weights are kept and no temperature is fitted.
@@ -59,6 +59,7 @@ class PhysioSettings:
     init: str = "pretrain"
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     channels: float = 1.0
+    train_channels: float = 1.0
     as_named: bool = False
     force_units: bool = False
     encoder_lr: float = 1.0
@@ -76,8 +77,9 @@ class PhysioSettings:
     train: StageSettings = field(default_factory=_finetune)
 
     def __post_init__(self) -> None:
-        if not 0 < self.channels <= 1:
-            raise UsageError(f"is a share above 0 and at most 1, not {self.channels:g}", where="physioomni channels")
+        for share in (self.channels, self.train_channels):
+            if not 0 < share <= 1:
+                raise UsageError(f"is a share above 0 and at most 1, not {share:g}", where="physioomni channels")
 
     @classmethod
     def of(cls, told: Mapping[str, Any], where: str) -> PhysioSettings:
