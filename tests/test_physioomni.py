@@ -630,6 +630,7 @@ def test_the_whole_may_be_learnt_from_and_weights_averaged(small: Dataset) -> No
     train, validation, test = part(small, "s01", "s02"), part(small, "s03"), part(small, "s04")
     made = learner("physioomni", told, choose="uar").made()
     fitted = made.fit(train, validation, label="state", seed=3)
+    assert fitted.validation.withheld.all()
     assert (fitted.told["best_epoch"], fitted.told["selected_on"], fitted.told["temperature"]) == (2, "last", 1.0)
     assert not np.array_equal(
         fitted.predict(test).scores, made.fit(train, test, label="state", seed=3).predict(test).scores

@@ -1,4 +1,4 @@
-"""The recipes of PhysioOmni, each on the generated twin of its set: a user with the official files only sets the path."""
+"""The recipes of PhysioOmni, each on its set's generated twin: a user with the official files only sets the path."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def short(name: str, k: int = 0, **train) -> recipes.Recipe:
     told = recipes.load(name)
     rows = []
     for row in told.learner:
-        stages = {s: STAGE for s in ("tokenizer_train", "msm_train", "train")}
+        stages = dict.fromkeys(("tokenizer_train", "msm_train", "train"), STAGE)
         more = {**row.settings, **stages, "train": {**STAGE, **train}} if row.use == "physioomni" else row.settings
         rows.append(replace(row, settings=more))
     settings = {**told.protocol.settings, **({"k": k} if k and "k" in told.protocol.settings else {})}

@@ -39,8 +39,9 @@ ROWS = 256
 #: Other spellings; the old temporal names of the 10-20 system are the same sites as the new ones.
 ALIASES: dict[str, str] = {
     "T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8",
-    "HEOG": "HEO", "EOGH": "HEO", "EOG": "HEO", "EOG1": "HEO", "E1-E2": "HEO", "HORIZONTAL": "HEO", "VEOG": "VEO", "EOGV": "VEO",
-    "EOG2": "VEO", "EKG": "ECG", "ECG1": "ECG", "EKG1": "ECG", "EMG1": "EMG", "CHIN": "EMG", "SUBMENTAL": "EMG", "EMGCHIN": "EMG",
+    "HEOG": "HEO", "EOGH": "HEO", "EOG": "HEO", "EOG1": "HEO", "E1-E2": "HEO", "HORIZONTAL": "HEO",
+    "VEOG": "VEO", "EOGV": "VEO", "EOG2": "VEO", "EKG": "ECG", "ECG1": "ECG", "EKG1": "ECG", "EMG1": "EMG",
+    "CHIN": "EMG", "SUBMENTAL": "EMG", "EMGCHIN": "EMG",
     "BVP": "PPG", "PPG1": "PPG", "PLETH": "PPG", "GSR": "EDA", "EDA1": "EDA", "SCL": "EDA", "RSP": "RESP",
     "RESPIRATION": "RESP", "SKT": "TEMP", "TEMPERATURE": "TEMP", "X": "ACCX", "Y": "ACCY", "Z": "ACCZ",
     "ACC_X": "ACCX", "ACC_Y": "ACCY", "ACC_Z": "ACCZ",

@@ -91,7 +91,9 @@ class PhysioLearner:
             told["pretraining"] = {k: v for k, v in start.told.items() if k != "seen"}
         cut = told.pop("cut")
         prior = shares(model, seen, ready, label)
-        return PhysioFitted(model, s, labels.names, labels.scheme, prior, {**told, "thresholds": cut})
+        # What was learnt from tells nothing of how sure the model may be of others.
+        held_out = Prediction(np.tile(prior, (len(validation), 1)), np.ones(len(validation), bool)) if s.whole else None
+        return PhysioFitted(model, s, labels.names, labels.scheme, prior, {**told, "thresholds": cut}, held_out)
 
     def _start(
         self, train: Dataset, ready: Prepared, seed: int, folder: Path | None,
@@ -125,7 +127,8 @@ def _tuned(
 
 @dataclass
 class PhysioFitted:
-    """A fine-tuned model; ``prior`` ``(C,)`` is what a withheld example's scores are filled with."""
+    """A fine-tuned model; ``prior`` ``(C,)`` is what a withheld example's scores are filled with, ``validation`` what
+    is to be taken for its predictions of the validation part (None: what it predicts)."""
 
     model: PhysioOmni
     settings: PhysioSettings
@@ -133,6 +136,7 @@ class PhysioFitted:
     scheme: str
     prior: npt.NDArray[np.float64]
     told: dict[str, Any]
+    validation: Prediction | None = None
 
     def predict(self, data: Dataset) -> Prediction:
         """Scores ``(n, C)``; an example with none of the modalities is withheld.

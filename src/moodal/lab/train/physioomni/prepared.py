@@ -88,7 +88,7 @@ def _examples(
             # (steps, examples, channels): resampled in one call, whose filter is designed once.
             stack = np.stack([feature[i] for i in some.tolist()], axis=1).astype(np.float64)
             flat = stack.reshape(length, -1)
-            good = usable_channels(flat, spec) if check else np.isfinite(flat).all(axis=0)
+            good = np.asarray(usable_channels(flat, spec) if check else np.isfinite(flat).all(axis=0))
             lost += int((~good).sum())
             flat = np.where(good, flat, 0.0)
             if spec.spread is not None:

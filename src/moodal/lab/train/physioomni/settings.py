@@ -48,11 +48,11 @@ class PhysioSettings:
 
     ``init``: ``pretrain`` (tokenizer and masked modelling on the training part first), ``scratch``, the folder of a
     pre-training, or a ``.pt`` file of published weights. ``encoder`` says what enters and in which order of time;
-    ``channels`` and ``train_channels`` are the share of channels that a batch of pre-training and
-    of fine-tuning sees, drawn anew for each;    ``as_named`` keeps T3 apart from T7. ``encoder_lr`` is the encoders' share of the learning rate in fine-tuning.
-    ``select`` names the validation figure that chooses the epoch, ``patience`` epochs without a better one end it (0:
-    never). ``whole`` learns from the validation part too, as learners that are fitted again do: then nothing is chosen,
-    the last weights are kept and no temperature is fitted.
+    ``channels`` and ``train_channels`` are the share of channels that a batch of pre-training and of fine-tuning sees,
+    drawn anew for each; ``as_named`` keeps T3 apart from T7. ``encoder_lr`` is the encoders' share of the learning rate
+    in fine-tuning. ``select`` names the validation figure that chooses the epoch, ``patience`` epochs without a better
+    one end it (0: never). ``whole`` learns from the validation part too, as learners that are fitted again do: then
+    nothing is chosen, the last weights are kept, no temperature is fitted and no label sets are told.
     """
 
     size: Literal["tiny", "published"] = "tiny"

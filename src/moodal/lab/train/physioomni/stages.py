@@ -21,7 +21,7 @@ from moodal.lab.models.physioomni.codebook import perplexity
 from moodal.lab.models.physioomni.msm import Masked
 from moodal.lab.models.physioomni.specs import size_named
 from moodal.lab.models.physioomni.tokenizer import Codes, Tokenizer
-from moodal.lab.models.physioomni.tokens import thinned
+from moodal.lab.models.physioomni.tokens import Tokens, thinned
 from moodal.lab.train.stages import Pretrained, Progress, Rows, check_unseen, run_stage
 
 from .prepared import Prepared, prepare
@@ -98,7 +98,9 @@ class _MaskedTerms:
         self.masked, self.ready, self.codes, self.channels = masked, ready, codes, channels
 
     def __call__(self, rows: Rows) -> tuple[Tensor, dict[str, Tensor]]:
-        given, private, shared = {}, {}, {}
+        given: dict[str, Tokens] = {}
+        private: dict[str, Tensor] = {}
+        shared: dict[str, Tensor] = {}
         for m, t in self.ready.batch(rows).items():
             given[m], at = thinned(t, self.channels)
             for told, into in ((self.codes.private[m], private), (self.codes.shared[m], shared)):
