@@ -56,10 +56,38 @@ def test_temperature_undoes_a_known_heat_and_sets_cover_what_they_promise() -> N
 def test_vector_scaling_finds_a_class_that_is_told_too_often() -> None:
     crooked = part(heat=1.0)
     crooked = OutOfFold(crooked.logits + np.array([1.5, 0, 0, 0]), crooked.truth, crooked.subject, CLASSES, "uar", "x")
-    told = fit([crooked], bias=True)
+    told = fit([crooked], scaling="vector")
     bias = np.array(told["bias"])
     assert (bias[0] - bias[1:]).max() == pytest.approx(-1.5, abs=0.3)
     assert "bias" not in fit([crooked])
+
+
+def test_the_power_of_a_lead_is_found_again() -> None:
+    rng = np.random.default_rng(5)
+    true = rng.normal(size=6000) * 1.5
+    y = (rng.random(6000) < 1 / (1 + np.exp(-true))).astype(int)
+    # The model tells the square root of the log odds: too unsure of what is clear, too sure of what is not.
+    told = np.sign(true) * np.sqrt(np.abs(true))
+    z = np.stack([-told / 2, told / 2], axis=1)
+    rooted = OutOfFold(z, y, np.arange(6000) % 60, ("no", "yes"), "uar", "rooted")
+    found = fit([rooted], scaling="power")
+    assert found["power"] == pytest.approx(1.0, abs=0.2) or found["power"] == 0.9  # the bound lies just below
+    right = 1 / (1 + np.exp(-true))
+    assert np.abs(tempered(z, found)[:, 1] - right).mean() < 0.02
+    assert np.abs(tempered(z, fit([rooted]))[:, 1] - right).mean() > 0.03
+    assert (tempered(z, found).argmax(axis=1) == z.argmax(axis=1)).all()
+    by = [checked([rooted], scaling=s)["rooted"]["ece"] for s in ("power", "temperature")]
+    assert by[0] < by[1]
+
+
+def test_an_error_of_calibration_stands_beside_what_chance_makes_of_it() -> None:
+    right, hot = part(heat=1.0), part()
+    told = checked([right], hot=False)["made up 0"]
+    assert told["ece"] <= told["ece_by_chance"][1]
+    wrong = checked([hot], hot=False)["made up 0"]
+    assert wrong["ece"] > 3 * wrong["ece_by_chance"][1]
+    few = checked([part(200, heat=1.0)], hot=False)["made up 0"]
+    assert few["ece_by_chance"][0] > 2 * told["ece_by_chance"][0]
 
 
 def test_parts_weigh_the_same_however_many_rows_they_have() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from moodal.core.bundle import Bundle
@@ -47,6 +47,8 @@ def section(bundles: Sequence[Bundle]) -> str:
         lines += [
             "### Calibration on people that neither model nor calibration had seen",
             "",
+            BY_CHANCE,
+            "",
             *COVERAGE_HEAD,
             *rows,
             "",
@@ -64,9 +66,13 @@ def replaced(text: str, bundles: Sequence[Bundle]) -> str:
     return f"{before}{section(bundles)}{rest.split(END, 1)[1]}"
 
 
+BY_CHANCE = (
+    "*By chance*: the ECE that probabilities would show on as many examples if they meant just what they say: its "
+    "mean, and what 95 % of such draws stay below."
+)
 COVERAGE_HEAD = (
-    "| bundle | protocol | level | covered | 95 % interval | mean set size | ECE |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
+    "| bundle | protocol | level | covered | 95 % interval | mean set size | ECE | by chance |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
 )
 
 
@@ -81,7 +87,7 @@ def _body(bundle: Bundle) -> Iterator[str]:
     yield ""
     yield from _scores([bundle])
     if rows := _coverage(bundle):
-        yield from ("", *COVERAGE_HEAD, *rows)
+        yield from ("", BY_CHANCE, "", *COVERAGE_HEAD, *rows)
     if subsets := _subsets(bundle, "###"):
         yield from ("", *subsets)
     for name, columns in m.get("groups", {}).items():
@@ -132,9 +138,15 @@ def _coverage(bundle: Bundle) -> list[str]:
             for level, c in levels.items():
                 size = f"{c['mean_set_size']:.2f}" if "mean_set_size" in c else "–"
                 error = f"{part['ece']:.3f}" if "ece" in part else "–"
+                chance = _chance(part)
                 rows.append(f"| `{bundle.name}` | {protocol}{what} | {level} | {c['observed']:.3f} | "
-                            f"{_span(c['interval'])} | {size} | {error} |")  # fmt: skip
+                            f"{_span(c['interval'])} | {size} | {error} | {chance} |")  # fmt: skip
     return rows
+
+
+def _chance(part: Mapping[str, Any]) -> str:
+    told = part.get("ece_by_chance")
+    return f"{told[0]:.3f}, up to {told[1]:.3f}" if told else "–"
 
 
 def _subsets(bundle: Bundle, mark: str) -> list[str]:

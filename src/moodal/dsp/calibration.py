@@ -13,7 +13,7 @@ import numpy as np
 
 from moodal.core.clock import FloatArray
 
-__all__ = ["softmax", "tempered", "weighted_threshold"]
+__all__ = ["lead", "softmax", "tempered", "weighted_threshold"]
 
 
 def softmax(logits: FloatArray) -> FloatArray:
@@ -23,11 +23,21 @@ def softmax(logits: FloatArray) -> FloatArray:
     return np.asarray(told / told.sum(axis=-1, keepdims=True))
 
 
+def lead(logits: FloatArray) -> FloatArray:
+    """By how much the largest of ``(..., C)`` logits is over the second: ``(..., 1)``, at least 1e-6."""
+    two = np.sort(np.asarray(logits, np.float64), axis=-1)[..., -2:]
+    return np.asarray(np.maximum(two[..., 1:] - two[..., :1], 1e-6))
+
+
 def tempered(logits: FloatArray, calibration: Mapping[str, Any] | None) -> FloatArray:
-    """Calibrated probabilities of ``(..., C)`` logits: softmax of logits / temperature + bias (Guo et al. 2017, section
-    4.2: temperature and vector scaling); without a calibration the plain softmax."""
+    """Calibrated probabilities of ``(..., C)`` logits: softmax of logits · lead ^ power / temperature + bias (Guo et
+    al. 2017, section 4.2: temperature and vector scaling; the power is ours: of two classes the log odds count by
+    their power 1 + power); without a calibration the plain softmax."""
     told = calibration or {}
-    z = np.asarray(logits, np.float64) / float(told.get("temperature", 1.0))
+    z = np.asarray(logits, np.float64)
+    if told.get("power"):
+        z = z * lead(z) ** float(told["power"])
+    z = z / float(told.get("temperature", 1.0))
     return softmax(z + np.asarray(told.get("bias", 0.0), np.float64))
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moodal.dsp.calibration import softmax, tempered, weighted_threshold
+from moodal.dsp.calibration import lead, softmax, tempered, weighted_threshold
 from moodal.lab.bench.calibration import ece
 
-from .made import OutOfFold
+from .made import OutOfFold, Scaling
 
 __all__ = ["GROUPS", "LEVELS", "adapted", "checked", "counted", "fit", "half_widths", "pooled"]
 
@@ -47,14 +47,15 @@ def _shares(part: OutOfFold) -> Array:
     return np.eye(len(part.classes))[np.asarray(part.truth)]
 
 
-def fit(parts: Sequence[OutOfFold], *, bias: bool = False) -> dict[str, Any]:
+def fit(parts: Sequence[OutOfFold], *, scaling: Scaling = "temperature") -> dict[str, Any]:
     """The manifest's ``calibration`` of parts of kind ``class`` or ``distribution``.
 
-    One temperature (with ``bias`` also one number a class, drawn to 0) of lowest log loss, and for each level of
-    `LEVELS` the probability from which a class belongs to the label set.
+    One temperature of lowest log loss (``vector``: also one number a class, drawn to 0; ``power``: also by what power
+    of the lead the leading class is told the surer), and for each level of `LEVELS` the probability from which a class
+    belongs to the label set.
     """
     logits, truth, subject, weights = pooled(parts)
-    told = _fitted(logits, truth, weights, bias)
+    told = _fitted(logits, truth, weights, scaling)
     sets = _thresholds(logits, truth, weights, told)
     return {
         **told,
@@ -65,25 +66,27 @@ def fit(parts: Sequence[OutOfFold], *, bias: bool = False) -> dict[str, Any]:
     }
 
 
-def _fitted(logits: Array, truth: Array, weights: Array, bias: bool) -> dict[str, Any]:
+def _fitted(logits: Array, truth: Array, weights: Array, scaling: Scaling) -> dict[str, Any]:
     from scipy.optimize import minimize
 
-    classes = logits.shape[1]
+    further = {"temperature": 0, "vector": logits.shape[1], "power": 1}[scaling]
+    ahead = lead(logits) if scaling == "power" else np.ones((len(logits), 1))
 
     def loss(x: Array) -> float:
-        z = logits / np.exp(x[0]) + (x[1:] if bias else 0.0)
+        z = logits * ahead ** x[1] / np.exp(x[0]) if scaling == "power" else logits / np.exp(x[0])
+        z = z + x[1:] if scaling == "vector" else z
         z = z - z.max(axis=1, keepdims=True)
         log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
         return float(-(weights @ (truth * log_p).sum(axis=1)) + _PULL * (x[1:] ** 2).sum()) / len(logits)
 
-    bounds = [(np.log(_COLDEST), np.log(_HOTTEST))] + [(-3.0, 3.0)] * (classes if bias else 0)
+    furthest = 0.9 if scaling == "power" else 3.0  # a power of -1 would tell nothing but which class leads
+    bounds = [(np.log(_COLDEST), np.log(_HOTTEST))] + [(-furthest, furthest)] * further
     found = minimize(loss, np.zeros(len(bounds)), method="L-BFGS-B", bounds=bounds)
-    told: dict[str, Any] = {
-        "kind": "vector" if bias else "temperature",
-        "temperature": round(float(np.exp(found.x[0])), 5),
-    }
-    if bias:
+    told: dict[str, Any] = {"kind": scaling, "temperature": round(float(np.exp(found.x[0])), 5)}
+    if scaling == "vector":
         told["bias"] = [round(float(b), 5) for b in found.x[1:]]
+    if scaling == "power":
+        told["power"] = round(float(found.x[1]), 5)
     return told
 
 
@@ -93,12 +96,14 @@ def _thresholds(logits: Array, truth: Array, weights: Array, told: Mapping[str, 
     return {str(level): round(weighted_threshold(own, weights, level), 6) for level in LEVELS}
 
 
-def checked(parts: Sequence[OutOfFold], *, bias: bool = False, hot: bool = True, seed: int = 0) -> dict[str, Any]:
+def checked(
+    parts: Sequence[OutOfFold], *, scaling: Scaling = "temperature", hot: bool = True, seed: int = 0
+) -> dict[str, Any]:
     """How label sets and probabilities do on people that neither the model nor the calibration has seen.
 
     For each part: ``coverage`` by level (share of sets that hold the truth, its interval over people, the sets' mean
-    size), ``ece`` (ten bins of equal mass), and the same uncalibrated. ``hot=False``: the log scores are calibrated as
-    they are, and only the thresholds are fitted.
+    size), ``ece`` (ten bins of equal mass) with what chance alone makes of it, and the same uncalibrated.
+    ``hot=False``: the log scores are calibrated as they are, and only the thresholds are fitted.
     """
     logits, truth, subject, weights = pooled(parts)
     names = np.unique(subject)
@@ -109,7 +114,7 @@ def checked(parts: Sequence[OutOfFold], *, bias: bool = False, hot: bool = True,
     least = np.zeros((len(LEVELS), len(logits)))
     for g in np.unique(group):
         rest, here = group != g, group == g
-        told = _fitted(logits[rest], truth[rest], weights[rest], bias) if hot else {"temperature": 1.0}
+        told = _fitted(logits[rest], truth[rest], weights[rest], scaling) if hot else {"temperature": 1.0}
         scores[here] = tempered(logits[here], told)
         for k, value in enumerate(_thresholds(logits[rest], truth[rest], weights[rest], told).values()):
             least[k, here] = value
@@ -149,11 +154,14 @@ def _part(part: OutOfFold, scores: Array, least: Array, seed: int) -> dict[str, 
         "n": len(best),
         "coverage": coverage,
         "ece": round(ece(place[best], few, ~there), 4),
+        "ece_by_chance": _by_chance(few, ~there, seed),
         "ece_uncalibrated": round(ece(place[best], plain, ~there), 4),
     }
 
 
-def adapted(sources: Sequence[OutOfFold], target: OutOfFold, *, bias: bool = False, seed: int = 0) -> dict[str, Any]:
+def adapted(
+    sources: Sequence[OutOfFold], target: OutOfFold, *, scaling: Scaling = "temperature", seed: int = 0
+) -> dict[str, Any]:
     """Coverage on a corpus whose people, room and labels nobody has used: as it is, and after label-free adaptation.
 
     Temperature and thresholds are fitted on ``sources``, among the classes that occur in the target. Adapted: each
@@ -172,7 +180,7 @@ def adapted(sources: Sequence[OutOfFold], target: OutOfFold, *, bias: bool = Fal
         for p, rows in zip(sources, kept, strict=True)
     ]  # fmt: skip
     logits, truth, _, weights = pooled(few)
-    told = _fitted(logits, truth, weights, bias)
+    told = _fitted(logits, truth, weights, scaling)
     known, new = tempered(logits, told), tempered(target.logits[:, occur], told)
     best = place[target.truth]
 
@@ -196,6 +204,18 @@ def adapted(sources: Sequence[OutOfFold], target: OutOfFold, *, bias: bool = Fal
                          "mean_set_size": round(float(sets.sum(axis=1).mean()), 3)}  # fmt: skip
         out["coverage"][str(level)] = {**row["adapted"], "as_it_is": row["as it is"]}
     return out
+
+
+def _by_chance(scores: Array, withheld: Array, seed: int, draws: int = 200) -> list[float]:
+    """Mean and 95 % quantile of the error that probabilities have which mean just what they say: labels are drawn from
+    them. So few examples in a bin differ from their mean by luck; an error is told from that only beyond it."""
+    rng = np.random.default_rng([seed, 1])
+    below = scores.cumsum(axis=1)
+    found = []
+    for _ in range(draws):
+        drawn = (rng.random(len(scores))[:, None] > below).sum(axis=1).clip(0, scores.shape[1] - 1)
+        found.append(ece(drawn, scores, withheld))
+    return [round(float(np.mean(found)), 4), round(float(np.quantile(found, 0.95)), 4)]
 
 
 def _interval(held: Array, subject: Array, seed: int) -> list[float]:

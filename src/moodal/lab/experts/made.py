@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,11 @@ from moodal.core.errors import UsageError
 from moodal.lab.data.index import Index
 from moodal.lab.data.labels import LabelKind
 
-__all__ = ["Made", "OutOfFold"]
+__all__ = ["Made", "OutOfFold", "Scaling"]
 
 Array = npt.NDArray[Any]
+#: How log scores become probabilities, see `moodal.lab.experts.calibrate.fit`.
+Scaling = Literal["temperature", "vector", "power"]
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ class Made:
     """One bundle to be written.
 
     ``parts`` are its predictions by name, the first the one that is quoted; ``calibrate_on`` names those that
-    temperature and label sets are fitted on (``bias``: vector scaling), ``calibrated`` those whose log scores are
-    calibrated as they are and whose coverage is only counted; ``calibration`` holds further fields of the maker's own.
+    temperature and label sets are fitted on (``scaling``: see `calibrate.fit`), ``calibrated`` those whose log scores
+    are calibrated as they are and whose coverage is only counted; ``calibration`` holds further fields of the maker's
+    own.
     ``unseen_corpus`` has by name the parts whose answers calibrate, and answers to a corpus that neither the model nor
     they have seen; ``rivals`` are simple baselines in the same folds. ``trained_on`` are the indexes of what the final
     model and its calibration have seen; ``manifest`` are the fields that are the maker's (runner, inputs, scheme ...),
@@ -77,7 +80,7 @@ class Made:
     trained_on: Sequence[Index] = ()
     calibrate_on: Sequence[str] = ()
     calibrated: Sequence[str] = ()
-    bias: bool = False
+    scaling: Scaling = "temperature"
     calibration: Mapping[str, Any] = field(default_factory=dict)
     unseen_corpus: Mapping[str, tuple[Sequence[str], OutOfFold]] = field(default_factory=dict)
     rivals: Mapping[str, OutOfFold] = field(default_factory=dict)

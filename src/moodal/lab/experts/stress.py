@@ -135,7 +135,7 @@ def make(settings: Settings, work: Work) -> Made:
     scored = rows.scored
     return Made(
         "stress", _parts(out, rows, heat), manifest, ABOUT, trained_on=[index],
-        calibrate_on=[_NAMES["causal"], _NAMES["baseline"]], arrays=arrays,
+        calibrate_on=[_NAMES["causal"], _NAMES["baseline"]], scaling="power", arrays=arrays,
         rivals={n: _part(v[scored], rows, scored, n) for n, v in rivals.items()},
     )  # fmt: skip
 

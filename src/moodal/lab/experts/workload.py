@@ -101,8 +101,8 @@ def make(settings: Settings, work: Work) -> Made:
     }
     names = list(_NAMES.values())
     return Made(
-        "workload", parts, manifest, ABOUT, trained_on=[data.index], calibrate_on=names[:2], rivals=_rivals(rows),
-        arrays={**arrays, "whitener": whitener},
+        "workload", parts, manifest, ABOUT, trained_on=[data.index], calibrate_on=names[:2], scaling="power",
+        rivals=_rivals(rows), arrays={**arrays, "whitener": whitener},
     )  # fmt: skip
 
 

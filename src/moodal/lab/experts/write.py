@@ -29,8 +29,8 @@ def manifest_of(recipe: ExpertRecipe, made: Made) -> dict[str, Any]:
     coverage: Mapping[str, Any] = {}
     ranked = [made.parts[name] for name in made.calibrate_on]
     if ranked and ranked[0].kind in ("class", "distribution"):
-        fitted = {**calibrate.fit(ranked, bias=made.bias), **made.calibration}
-        coverage = calibrate.checked(ranked, bias=made.bias, seed=recipe.seed)
+        fitted = {**calibrate.fit(ranked, scaling=made.scaling), **made.calibration}
+        coverage = calibrate.checked(ranked, scaling=made.scaling, seed=recipe.seed)
     elif made.calibrated:
         counted = [made.parts[name] for name in made.calibrated]
         coverage = calibrate.checked(counted, hot=False, seed=recipe.seed)
@@ -44,7 +44,9 @@ def manifest_of(recipe: ExpertRecipe, made: Made) -> dict[str, Any]:
         # What a page says of the label sets.
         fitted = {"level": 0.9, "observed": first["coverage"]["0.9"]["observed"], **fitted}
     for name, (known, target) in made.unseen_corpus.items():
-        coverage[name] = calibrate.adapted([made.parts[k] for k in known], target, bias=made.bias, seed=recipe.seed)
+        coverage[name] = calibrate.adapted(
+            [made.parts[k] for k in known], target, scaling=made.scaling, seed=recipe.seed
+        )
     sets: dict[str, dict[str, Any]] = {}
     for index in made.trained_on:
         row = sets.setdefault(index.name, {"name": index.name, "n": 0, "licence": index.terms})
@@ -144,6 +146,10 @@ def _span(interval: list[float]) -> str:
     return f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
+def _chance(part: Mapping[str, Any]) -> str:
+    return f" ({part['ece_by_chance'][1]:.3f})" if "ece_by_chance" in part else ""
+
+
 def _coverage(manifest: Mapping[str, Any]) -> list[str]:
     if not manifest["coverage"]:
         return ["## Calibration", "", "None.", ""]
@@ -152,14 +158,15 @@ def _coverage(manifest: Mapping[str, Any]) -> list[str]:
     if "temperature" in told:
         lines += [f"{told['kind'].capitalize()} scaling, temperature {told['temperature']:.3f}, fitted on "
                   f"{told['n']:,} out-of-fold predictions of {told['people']} people or groups.", ""]  # fmt: skip
-    lines += ["Counted on those that neither the model nor the calibration had seen:", "",
-              "| protocol | level | covered | 95 % interval | mean set size | ECE |",
+    lines += ["Counted on those that neither the model nor the calibration had seen; beside the ECE, what 95 % of "
+              "draws of as many labels from the probabilities themselves stay below:", "",
+              "| protocol | level | covered | 95 % interval | mean set size | ECE (by chance) |",
               "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for protocol, part in manifest["coverage"].items():
         if "ece" in part:
             lines += [
                 f"| {protocol} | {level} | {c['observed']:.3f} | {_span(c['interval'])} | {c['mean_set_size']:.2f} | "
-                f"{part['ece']:.3f} |"
+                f"{part['ece']:.3f}{_chance(part)} |"
                 for level, c in part["coverage"].items()
             ]
         else:

@@ -63,7 +63,7 @@ class Votes:
 
 
 def _fitted(made: Made) -> dict[str, Any]:
-    return calibrate.fit([made.parts[p] for p in made.calibrate_on], bias=made.bias)
+    return calibrate.fit([made.parts[p] for p in made.calibrate_on], scaling=made.scaling)
 
 
 def _ravdess(made: Made) -> OutOfFold:

@@ -108,7 +108,7 @@ def words(
         ),
         "goemotions dev as ekman8": _as_ekman8(truth, odds, np.asarray(index["clip"], str)),
     }  # fmt: skip
-    single = calibrate.fit([parts["goemotions dev as ekman8"]], bias=True)["label_sets"]
+    single = calibrate.fit([parts["goemotions dev as ekman8"]], scaling="vector")["label_sets"]
     kept = 1 - sum(UNHEARD.values())
     levels = {level: round(value * kept, 6) for level, value in single["levels"].items()}
     calibration = {
@@ -126,8 +126,8 @@ def words(
     head = {"weight": learnt["heads.goe.weight"].astype(np.float16), "bias": learnt["heads.goe.bias"]}
     return Made(
         "words", parts, manifest, cards.WORDS, [corpus.goemotions.index, index],
-        ["goemotions dev as ekman8"], bias=True, calibration=calibration, rivals=rivals.labels(corpus, dev, work),
-        arrays=head,
+        ["goemotions dev as ekman8"], scaling="vector", calibration=calibration,
+        rivals=rivals.labels(corpus, dev, work), arrays=head,
     )  # fmt: skip
 
 
