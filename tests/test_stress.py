@@ -222,3 +222,19 @@ def test_the_track_covers_the_session(made_up: Path, tmp_path: Path) -> None:
     calm = expert.track(recording, runner, Span(0, 600), baseline=Span(0, 120))  # type: ignore[arg-type]
     assert calm is not None
     assert calm["body"].times[0] == 30
+
+
+@pytest.mark.slow
+def test_the_recipe_makes_the_bundle_again(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    from moodal.core import registry
+    from moodal.lab.experts.make import make
+    from moodal.lab.experts.recipe import load
+
+    known = registry.bundles().get("stress")
+    if known is None:
+        pytest.skip("the bundle stress is not installed")
+    fresh = make(load("stress"), tmp_path)[0]
+    for name, told in known.manifest["scores"].items():
+        low, high = told["interval"]
+        assert low <= fresh.manifest["scores"][name]["value"] <= high, name
