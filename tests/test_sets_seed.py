@@ -300,6 +300,23 @@ def test_a_file_without_its_fifteen_clips_is_one_line(made: Any, tmp_path: Path,
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_of_version_7_3_gives_the_same(made: Any, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    file = "Preprocessed_EEG/1_20131028.mat"
+    root, _ = made("seed")
+    before = seed.read(root, window_s=2.0, subjects=[1])
+    copy = linked(root, tmp_path, file)
+    held = matlab.load(root / file)
+    (copy / file).unlink()
+    with h5py.File(copy / file, "w", userblock_size=512) as out:
+        for name, values in held.items():
+            # MATLAB writes its columns as rows.
+            out.create_dataset(name, data=values.T).attrs["MATLAB_class"] = np.bytes_("double")
+    assert matlab.shapes(copy / file) == {name: values.shape for name, values in held.items()}
+    after = seed.read(copy, window_s=2.0, subjects=[1])
+    assert list(after.index["content"]) == list(before.index["content"])
+
+
 def test_seed_without_its_labels_says_so(made: Any, tmp_path: Path) -> None:
     root = linked(made("seed")[0], tmp_path)
     (root / "Preprocessed_EEG" / "label.mat").unlink()
