@@ -2,7 +2,7 @@
 
 Each clip stands in one quadrant of valence and arousal and has a slow course of its own that all who watch it share.
 Arousal shows in the right half of the head, the heart, the skin and breathing; valence in the left half and in the
-muscles of the face, so that either can be learnt.
+muscles of the face (in the heart instead, where there are neither), so that either can be learnt.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Clips:
         still = np.zeros(round(rest_s))
         valence, arousal = (np.concatenate([still, 0.8 * s + course]) for s in self.states(clip))
         made = {}
+        valent = {"emg"} if {"eeg", "emg"} & set(modalities) else {"ecg"}
         for m, (channels, rate) in modalities.items():
             rng = np.random.default_rng([self.seed, number, clip, crc32(m.encode())])
 
@@ -72,7 +73,7 @@ class Clips:
 
             left = tuple(c for c in channels if m == "eeg" and c[-1:].isdigit() and int(c[-1]) % 2)
             if not left:
-                made[m] = one(channels, valence if m == "emg" else arousal)
+                made[m] = one(channels, valence if m in valent else arousal)
                 continue
             right = tuple(c for c in channels if c not in left)
             both = np.concatenate([one(left, valence), one(right, arousal)], axis=1) if right else one(left, valence)

@@ -185,11 +185,13 @@ def picked(asked: Sequence[str], known: Iterable[str], name: str) -> tuple[str, 
 
 
 def subtracted(stream: Channels, start_s: float, end_s: float) -> Channels:
-    """The same without each channel's mean over the rest ``[start_s, end_s)``; unchanged where that is not covered."""
-    rest = stream.cut(start_s, end_s - start_s)
+    """The same without each channel's mean over the rest ``[start_s, end_s)``, of the values that are there; NaN where
+    there is none, for then nothing is known of the level."""
+    rest = Channels.cut(stream, start_s, end_s - start_s)
     if rest is None:
-        return stream
+        rest = np.full((1, stream.values.shape[1]), np.nan, np.float32)
+    there = np.isfinite(rest)
     with np.errstate(invalid="ignore"):
-        level = np.nan_to_num(np.nanmean(rest, axis=0) if np.isfinite(rest).any() else np.zeros(rest.shape[1]))
+        level = np.where(there, rest, 0).sum(axis=0, dtype=np.float64) / there.sum(axis=0)
     values = stream.values.astype(np.float32) * np.float32(stream.scale) - level.astype(np.float32)
     return replace(stream, values=values, scale=1.0)
