@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from moodal.core import registry
+from moodal.lab.data.cache import Cache
 from moodal.lab.experts import load
 from moodal.lab.experts import voice_rooms as rooms
 
 torch = pytest.importorskip("torch")
 
 from moodal.lab.experts import voice  # noqa: E402
-from moodal.lab.experts.voice_net import Clips, Encoder, Training, VoiceNet, embed, train  # noqa: E402
+from moodal.lab.experts.voice_net import Clips, Encoder, Training, VoiceNet, embed, mean_of, settled, train  # noqa: E402
 from moodal.lab.experts.voice_store import stored_small  # noqa: E402
+from moodal.lab.experts.work import Work  # noqa: E402
 from moodal.lab.nn.settings import parse  # noqa: E402
 from moodal.lab.nn.whisper import Block, WhisperEncoder  # noqa: E402
 
@@ -111,6 +115,40 @@ def test_who_else_is_in_the_batch_changes_nothing() -> None:
     whole = embed(net, clips.frames[0], clips.starts[0], rows)
     alone = np.concatenate([embed(net, clips.frames[0], clips.starts[0], rows[i : i + 1]) for i in rows])
     assert np.allclose(whole, alone, atol=1e-5)
+
+
+def test_averaged_weights_answer_as_their_mean_and_know_their_own_spread() -> None:
+    told = [{"w": np.full((2, 3), float(k), np.float32), "known": np.array([True, False])} for k in (1, 2, 6)]
+    mean = mean_of(told)
+    assert torch.equal(mean["w"], torch.full((2, 3), 3.0))
+    assert mean["known"].tolist() == [True, False]
+    torch.manual_seed(0)
+    net = VoiceNet([WhisperEncoder(1, 24, 2, 100).blocks[0]], 8, 2)
+    e = np.random.default_rng(0).normal(3.0, 2.0, (400, net.width)).astype(np.float32)
+    z = settled(net, [e[:150], e[150:]]).scale(torch.from_numpy(e))
+    assert z.mean(0).abs().max() < 1e-3
+    assert (z.std(0) - 1).abs().max() < 1e-2
+
+
+@pytest.mark.slow
+def test_a_fold_trained_again_from_nothing_scores_as_the_bundle_says(data: Path, tmp_path: Path) -> None:
+    known = registry.bundles().get("voice")
+    if known is None:
+        pytest.skip("the bundle voice is not installed")
+    recipe = load("voice")
+    settings = parse(voice.Settings, recipe.settings, "voice")
+    work = Work(tmp_path, recipe.fingerprint(), recipe.seed, cache=Cache(tmp_path / "cache"))
+    people = voice._people(work)
+    frames = [voice._frames(settings, work, people, k) for k in range(settings.copies + 1 + len(voice.HARDER))]
+    # Its first fold leaves four actors out; all other people are one fold more, which is not looked at.
+    fold = np.minimum(voice._folds(people, settings.folds), 1)
+    told = voice._told(settings, work, people, frames, fold)
+    here = (fold == 0) & (people.corpus == 0)
+    for mode, name in (("plain", "ravdess"), ("person", "ravdess, baseline mode")):
+        right = told[mode][here].argmax(axis=1) == people.truth[here]
+        uar = np.mean([right[people.truth[here] == c].mean() for c in np.unique(people.truth[here])])
+        low, high = known.manifest["scores"][name]["interval"]
+        assert low <= uar <= high, name
 
 
 @pytest.mark.slow

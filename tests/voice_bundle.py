@@ -44,7 +44,7 @@ def write(path: Path, *, threshold: float = 1e9, well_within: float = 0.0, seed:
         "apart_bias": np.zeros(2 * CLASSES), "first_mean": np.zeros(D), "first_spread": np.full(D, 0.2),
         "first": rng.normal(0, 0.1, (2 * CLASSES, D)), "first_bias": np.zeros(2 * CLASSES),
         "first_own": rng.normal(0, 0.1, (2 * CLASSES, D)), "first_own_bias": np.zeros(2 * CLASSES),
-        "first_gate": rng.normal(0, 0.1, (2, D)), "first_gate_bias": np.zeros(2),
+        "first_gate": rng.normal(0, 0.1, (2, D)), "first_gate_bias": np.zeros(2), "first_weight": np.array(0.5),
         "temperature": np.ones(2), "person_temperature": np.ones(2),
         "basis": np.eye(D)[:, :4], "deviation": np.ones(4),
     }  # fmt: skip

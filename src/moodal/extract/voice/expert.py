@@ -55,7 +55,7 @@ Floats = npt.NDArray[np.float32]
 ARRAYS = (
     "mean", "spread", "plain", "plain_bias", "gate", "gate_bias", "known", "person", "person_bias", "apart",
     "apart_bias", "basis", "deviation", "first_mean", "first_spread", "first", "first_bias", "first_own",
-    "first_own_bias", "first_gate", "first_gate_bias", "temperature", "person_temperature",
+    "first_own_bias", "first_gate", "first_gate_bias", "first_weight", "temperature", "person_temperature",
 )  # fmt: skip
 #: Windows of a person without which nothing is known of how that person usually sounds.
 FEWEST = 8
@@ -123,18 +123,19 @@ def by_person(embedding: Floats, known: Floats, a: Mapping[str, Floats]) -> Floa
 def beside(x: Floats, a: Mapping[str, Floats], z: Floats | None = None) -> FloatArray:
     """Log scores ``(n, C)`` by ridge regression on the first block's statistics ``x (n, d)``, standardised over the
     training clips: a head for each corpus (``first``) mixed by ``first_gate``; with ``z (n, d)``, the same by the
-    person's own clips, by ``first_own``."""
+    person's own clips, by ``first_own``; times what they count for beside the network (``first_weight``)."""
     known = a["known"] > 0
     name, y = ("first", x) if z is None else ("first_own", z)
     y, x = np.clip(y, -FURTHEST, FURTHEST), np.clip(x, -FURTHEST, FURTHEST)
     head = (y @ a[name].T + a[f"{name}_bias"]).reshape(len(x), *known.shape)
     told = _log_softmax(np.where(known, head, -1e4).astype(np.float64))
-    return np.asarray(np.logaddexp.reduce(np.log(shares(x, a) + 1e-30)[:, :, None] + told, axis=1))
+    mean = np.logaddexp.reduce(np.log(shares(x, a) + 1e-30)[:, :, None] + told, axis=1)
+    return np.asarray(a["first_weight"].item() * mean)
 
 
 def told_of(evidence: Floats, a: Mapping[str, Floats], known: Floats | None = None) -> FloatArray:
     """Log scores ``(n, C)`` of evidence ``(n, 2 d)``, by that ``known (m, 2 d)`` of the person where it is given: the
-    tuned network's and the first block's, which err apart, count the same."""
+    tuned network's and the first block's, which err apart, added."""
     d = len(a["mean"])
     tuned, first = evidence[:, :d], evidence[:, d:]
     x = np.asarray((first - a["first_mean"]) / a["first_spread"], np.float32)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ _SPAN, _FAR, _WELL = 64, 0.995, 0.95
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``copies`` are changed copies of each clip, ``pool`` frames of 20 ms in one, ``folds`` those that leave people
-    out; the rest as in `voice_net.Training`."""
+    out, ``members`` nets that differ in the order of clips alone, whose weights are averaged; ``second_opinion`` is
+    what the first block's statistics count for beside the network; the rest as in `voice_net.Training`."""
 
     copies: int = 3
     pool: int = 4
@@ -64,6 +66,8 @@ class Settings:
     cross_dropout: float = 0.5
     smoothing: float = 0.1
     clean: float = 0.34
+    members: int = 3
+    second_opinion: float = 0.5
 
 
 def make(settings: Settings, work: Work) -> Made:
@@ -78,7 +82,9 @@ def make(settings: Settings, work: Work) -> Made:
     crossed = {c: _cross(settings, work, people, frames, c) for c in range(len(SETS))}
     final = work.kept("final", lambda: _final(settings, work, people, frames), contents_of(people))
     everybody = np.arange(len(people.truth))
-    first = first_heads([statistics(f) for f in frames[:2]], everybody, people.truth, people.corpus, people.person)
+    share = settings.second_opinion
+    copies = [statistics(f) for f in frames[:2]]
+    first = first_heads(copies, everybody, people.truth, people.corpus, people.person, share)
     parts = parts_of(people, told, crossed)
     calibrate_on = [f"{s}" for s in SETS]
     within = told["far"][people.truth >= 0]
@@ -192,17 +198,21 @@ def _copy(settings: Settings, sound: Array, copy: int, i: int, seed: int, others
 
 
 def _trained(settings: Settings, work: Work, people: People, frames: Sequence[Mapping[str, Array]], rows: Array,
-             *, across: bool = False, what: str = "") -> Any:  # fmt: skip
+             name: str, *, across: bool = False) -> Any:  # fmt: skip
+    """The mean of the weights of several nets (Wortsman et al. 2022, arXiv 2203.05482): they begin at the same weights,
+    meet the clips in another order each, and end in one valley."""
     import torch
 
     from moodal.lab.nn.whisper import Block, packaged
 
-    from .voice_net import Clips, Training, VoiceNet, train
+    from .voice_net import Clips, Training, VoiceNet, mean_of, settled, train
 
-    torch.manual_seed(work.seed)
-    block = packaged(2).blocks[1]
-    assert isinstance(block, Block)
-    net = VoiceNet([block], len(CLASSES), len(SETS))
+    def begun() -> VoiceNet:
+        torch.manual_seed(work.seed)
+        block = packaged(2).blocks[1]
+        assert isinstance(block, Block)
+        return VoiceNet([block], len(CLASSES), len(SETS))
+
     kept = frames[: settings.copies + 1]
     clips = Clips([f["frames"] for f in kept], [f["starts"] for f in kept], people.truth, people.person, people.corpus,
                   round(3.2 * 50 / settings.pool))  # fmt: skip
@@ -211,7 +221,17 @@ def _trained(settings: Settings, work: Work, people: People, frames: Sequence[Ma
         dropout=settings.cross_dropout if across else settings.dropout, smoothing=settings.smoothing,
         clean=settings.clean,
     )  # fmt: skip
-    return train(net, clips, rows, training, work.seed, lambda share, text: work.progress(f"{what} {text}", share))
+
+    def member(k: int) -> dict[str, Array]:
+        what = f"{name}, net {k + 1}"
+        told = train(begun(), clips, rows, training, work.seed + k, lambda s, text: work.progress(f"{what} {text}", s))
+        return {n: v.detach().numpy() for n, v in told.state_dict().items()}
+
+    of = contents_of(people)
+    told = [work.kept(f"{name}, net {k}", partial(member, k), of) for k in range(settings.members)]
+    net = begun()
+    net.load_state_dict(mean_of(told))
+    return settled(net.eval(), [_embedded(net, f, rows) for f in kept[:2]])
 
 
 def _embedded(net: Any, frames: Mapping[str, Array], rows: Array) -> Array:
@@ -253,7 +273,7 @@ def _told(
         rows = np.flatnonzero(fold != k)
 
         def compute(k: int = int(k), rows: Array = rows, test: Array = test) -> dict[str, Array]:
-            net = _trained(settings, work, people, frames, rows, what=f"fold {k + 1}")
+            net = _trained(settings, work, people, frames, rows, f"fold {k}")
             a = _arrays(net, np.concatenate([_embedded(net, frames[c], rows) for c in (0, 1)[: len(frames)]]))
             e = _embedded(net, frames[0], test)
             found = {"plain": _plain(e, a), "person": _each(people.person[test], e, a)}
@@ -265,7 +285,7 @@ def _told(
 
         for name, values in work.kept(f"fold {k}", compute, contents_of(people)).items():
             out[name][test] = values
-        a = first_heads(firsts[:2], rows, people.truth, people.corpus, people.person)
+        a = first_heads(firsts[:2], rows, people.truth, people.corpus, people.person, settings.second_opinion)
         clean = firsts[0][test]
         z = by_own(people.person[test], clean, a["first_spread"])
         out["plain"][test] += beside(away(clean, a), a)
@@ -318,7 +338,7 @@ def _cross(
 
     def compute() -> dict[str, Array]:
         rows = np.flatnonzero((people.corpus != left) & np.isin(people.truth, FOUR))
-        net = _trained(settings, work, people, frames, rows, across=True, what=f"without {SETS[left]}")
+        net = _trained(settings, work, people, frames, rows, f"without {SETS[left]}", across=True)
         a = _arrays(net, _embedded(net, frames[0], rows))
         e = _embedded(net, frames[0], test)
         return {"plain": _plain(e, a), "set": by_person(e, e, a), "person": _each(people.person[test], e, a)}
@@ -326,7 +346,8 @@ def _cross(
     told = work.kept(f"cross {left}", compute, contents_of(people))
     rows = np.flatnonzero((people.corpus != left) & np.isin(people.truth, FOUR))
     copies = [statistics(f) for f in frames[:2]]
-    a = first_heads(copies, rows, people.truth, np.zeros(len(people.truth), int), people.person)
+    nobody = np.zeros(len(people.truth), int)
+    a = first_heads(copies, rows, people.truth, nobody, people.person, settings.second_opinion)
     clean = copies[0][test]
     x = away(clean, a)
     return {
@@ -339,6 +360,6 @@ def _cross(
 
 def _final(settings: Settings, work: Work, people: People, frames: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     rows = np.arange(len(people.truth))
-    net = _trained(settings, work, people, frames, rows, what="all people")
+    net = _trained(settings, work, people, frames, rows, "all people")
     a = _arrays(net, np.concatenate([_embedded(net, frames[c], rows) for c in (0, 1)[: len(frames)]]))
     return {**a, **{f"net.{k}": v.detach().numpy() for k, v in net.state_dict().items()}}

@@ -35,9 +35,11 @@ def by_own(person: Array, x: Array, spread: Array) -> Array:
     return out
 
 
-def first_heads(copies: Sequence[Array], rows: Array, truth: Array, corpus: Array, person: Array) -> dict[str, Array]:
+def first_heads(
+    copies: Sequence[Array], rows: Array, truth: Array, corpus: Array, person: Array, share: float
+) -> dict[str, Array]:
     """Ridge heads on the first block's statistics, see `moodal.extract.voice.expert.beside`; ``copies`` of ``(n, d)``,
-    corpora by number from 0 on."""
+    corpora by number from 0 on; ``share`` is what they count for beside the network."""
     x = np.concatenate([c[rows] for c in copies])
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
     z = np.concatenate([by_own(person[rows], c[rows], spread) for c in copies])
@@ -51,7 +53,7 @@ def first_heads(copies: Sequence[Array], rows: Array, truth: Array, corpus: Arra
         a[name] = np.concatenate([w.T for w, _ in heads])
         a[f"{name}_bias"] = np.concatenate([b for _, b in heads])
     weight, bias = ridge(x, of, n)
-    a |= {"first_gate": weight.T, "first_gate_bias": bias}
+    a |= {"first_gate": weight.T, "first_gate_bias": bias, "first_weight": np.array(share)}
     return {k: np.ascontiguousarray(v, np.float32) for k, v in a.items()}
 
 

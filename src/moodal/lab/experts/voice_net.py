@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from moodal.extract.voice.expert import FURTHEST
 from moodal.lab.nn.whisper import Block, WhisperEncoder
 
-__all__ = ["Clips", "Encoder", "Training", "VoiceNet", "embed", "train"]
+__all__ = ["Clips", "Encoder", "Training", "VoiceNet", "embed", "mean_of", "settled", "train"]
 
 Ints = npt.NDArray[np.int64]
 Frames = npt.NDArray[np.float16]
@@ -294,3 +295,20 @@ def embed(net: VoiceNet, frames: Frames, starts: Ints, rows: Ints) -> npt.NDArra
             x = np.concatenate([frames[starts[i] : starts[i + 1]] for i in rows[part]]).astype(np.float32)
             out[part] = net(torch.from_numpy(x), torch.from_numpy(lengths[part])).numpy()
     return out
+
+
+def mean_of(told: Sequence[Mapping[str, npt.NDArray[Any]]]) -> dict[str, Tensor]:
+    """The mean weights of nets of one shape; what is no number with a point is the first one's."""
+    return {
+        n: torch.from_numpy(np.mean([t[n] for t in told], axis=0) if v.dtype.kind == "f" else np.array(v))
+        for n, v in told[0].items()
+    }
+
+
+def settled(net: VoiceNet, embeddings: Sequence[npt.NDArray[np.float32]]) -> VoiceNet:
+    """The net with mean and mean square of its own embeddings of the training clips: those of averaged weights are not
+    the average of the nets'."""
+    e = torch.from_numpy(np.concatenate(embeddings))
+    net.mean.copy_(e.mean(0))
+    net.square.copy_((e**2).mean(0))
+    return net

@@ -195,7 +195,8 @@ ABOUT = """\
 How a voice sounds: eight classes (neutral, calm, happiness, surprise, sadness, anger, disgust, fear) from the sound
 alone; no word is recognised. The stem and the first two blocks of Whisper tiny.en's encoder (MIT, Radford et al. 2022);
 the second block, the pooling and the heads are tuned on acted speech in English, Polish and German, as recorded and as
-generated rooms, noises and lines would give it; a ridge regression on the first block's statistics counts as much.
+generated rooms, noises and lines would give it, by several nets whose weights are averaged; a ridge regression on the
+first block's statistics counts half as much.
 
 All of it is acted by few people in studios: figures on free speech in other places are not known, and lower. RAVDESS
 has two sentences, so that words cannot be what is learnt there, nor can it be shown that they would not be elsewhere. A
