@@ -73,6 +73,13 @@ def test_each_version_gives_what_was_written(version: str, twins: Any) -> None:
     assert not np.array_equal(data.index["order"], ["1", "2", "1", "2"])  # videos in order, not as they were shown
 
 
+def test_a_band_that_its_makers_filtered_away_is_told(twins: Any) -> None:
+    told = "its eeg holds nothing below 4 Hz and above 45 Hz: a band there is empty"
+    assert told in deap.read(twins("python")[0], signals=["eeg"]).index.notices
+    assert not any("holds nothing" in n for n in deap.read(twins("raw")[0], signals=["eeg"]).index.notices)
+    assert not any("holds nothing" in n for n in deap.read(twins("python")[0], signals=["eda"]).index.notices)
+
+
 def test_raw_recordings_hold_the_same_signals_under_other_names_and_orders(twins: Any) -> None:
     root, _ = twins("raw")
     data = deap.read(root, signals=["eeg", "eog", "eda"], window_s=10.0)

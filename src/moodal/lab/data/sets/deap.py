@@ -26,7 +26,7 @@ from moodal.lab.data.sets.deap_twin import generate
 from moodal.lab.data.skin import SKIN_UNITS, Skin
 from moodal.lab.data.spec import SetSpec, find, lacking
 from moodal.lab.data.told import checked, number
-from moodal.lab.data.watched import BASELINES, Trial, Watched, apart, numbered, picked, subtracted, together
+from moodal.lab.data.watched import BASELINES, Trial, Watched, apart, numbered, passed, picked, subtracted, together
 from moodal.lab.data.windows import Channels
 
 from .deap_layout import (
@@ -134,6 +134,7 @@ class _Asked:
     as_published: Sequence[str]
     ratings: Mapping[int, Mapping[int, Rated]]
     said: list[str]
+    band: str = ""
 
     @classmethod
     def of(
@@ -166,7 +167,7 @@ class _Asked:
         return Watched(SPEC.name, modalities, window_s, hop_s, self.rule, (1.0, 9.0))
 
     def notices(self) -> list[str]:
-        return [*self.said, *self.skin.notices(), *self.checks.notices]
+        return [*self.said, *([self.band] if self.band else []), *self.skin.notices(), *self.checks.notices]
 
     def trials(self, n: int) -> Iterator[Trial]:
         """All trials of a person, videos in order."""
@@ -198,6 +199,8 @@ class _Asked:
         if len(data) < 40:
             self.said.append(f"s{n:02d} has {len(data)} of 40 trials")
         whole = data.shape[2] / RATE_HZ
+        if "eeg" in self.signals and not self.band:
+            self.band = passed(data[0, : len(FIELDS["eeg"])].T, RATE_HZ)
         for k, trial in enumerate(data):
             ratings = dict(zip(RATINGS, map(float, labels[k]), strict=True))
             told = self.ratings.get(n, {}).get(k + 1)

@@ -1,8 +1,8 @@
 """DREAMER: EEG of a headset and two leads of ECG of 23 people who watch 18 film clips, each after a neutral one.
 
-All lies in one MATLAB file, which takes about 2 GB of memory while it is read. Clips last from one to over six minutes;
-papers take the last or the first minute, and ``which`` says which. The unit of its ECG is documented nowhere: it is
-read as published.
+All lies in one MATLAB file, which is not read in parts and, by its shapes, takes some 2 GB of memory. Clips last from
+one to over six minutes; papers take the last or the first minute, and ``which`` says which. The unit of its ECG is
+documented nowhere: it is read as published.
 """
 
 from __future__ import annotations
