@@ -1,0 +1,134 @@
+"""PhysioSync by the tests of its specification that train it: people who watch the same clips, and twins of sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from moodal.core import registry  # noqa: E402
+from moodal.lab import recipes  # noqa: E402
+from moodal.lab.bench.protocols import protocol  # noqa: E402
+from moodal.lab.bench.recipe import read  # noqa: E402
+from moodal.lab.data import Dataset  # noqa: E402
+from moodal.lab.data.synthetic_sync import watching  # noqa: E402
+from moodal.lab.train.physiosync import SyncLearner, SyncSettings, pretrain  # noqa: E402
+from moodal.lab.train.physiosync.prepared import prepare  # noqa: E402
+from moodal.lab.train.physiosync.synchrony import embedded, isc, retrieval  # noqa: E402
+
+pytestmark = pytest.mark.slow
+SETTINGS: dict[str, Any] = {
+    "windows": {"long": 5.0, "short": 0.0},
+    "augment": {"copies": 1},
+    "pretrain_train": {"epochs": 20, "lr": 2e-3},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    was = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(was)
+
+
+def by_person(data: Dataset, first: int) -> tuple[Dataset, Dataset]:
+    who = np.array([int(s[1:]) for s in data.index["subject"]])
+    return data.take(who <= first), data.take(who > first)
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[Dataset, Dataset]:
+    """Twelve people to learn from, six to look at."""
+    return by_person(watching(18, 5, seconds=40, period_s=12.0, effect=0.0, seed=5)[0], 12)
+
+
+@pytest.fixture(scope="module")
+def trained(world):
+    train, _ = world
+    told = {}
+    for positive in ("stimulus", "random"):
+        s = SyncSettings.of({**SETTINGS, "pretrain": {"positive": positive}}, "test")
+        told[positive] = s, pretrain(train, s), prepare(train, ("eeg", "eda"), s.form(), s.norm).scales
+    return told
+
+
+def test_a_moment_is_found_again_in_people_never_seen(world, trained) -> None:
+    found = {}
+    for name, (s, made, scales) in trained.items():
+        vectors = embedded(world[1], s, "eeg", "long", weights=made, scales=scales)
+        found[name], chance = retrieval(world[1], vectors, pool=5)
+    assert found["stimulus"] > 3 * chance, (found, chance)
+    assert found["random"] < found["stimulus"] / 2, (found, chance)
+
+
+def test_people_are_more_alike_after_training(world, trained) -> None:
+    s, made, scales = trained["stimulus"]
+    before, _ = isc(world[1], embedded(world[1], s, "eeg", "long", scales=scales))
+    after, null = isc(world[1], embedded(world[1], s, "eeg", "long", weights=made, scales=scales),
+                      shifts=range(3, 38, 5))  # fmt: skip
+    assert after > before + 0.2, (before, after)
+    assert after > null.max() + 0.2, (after, null)
+
+
+def test_few_labels_go_further_after_pretraining() -> None:
+    """Held-out people; a quarter of the training people's trials have labels."""
+    data = watching(18, 8, seconds=30, period_s=12.0, shared=0.5, lift=0.35, seed=8)[0]
+    rest, test = by_person(data, 13)
+    train, validation = by_person(rest, 10)
+    told = sorted(set(train.index["trial"]))
+    kept = np.isin(train.index["trial"], told[::4])
+    labels = train.index.label("mood")
+    values = np.where(kept, labels.values, -1)
+    some = Dataset(train.index.with_labels(mood=type(labels)("class", labels.names, values)), train.features)
+    score = {}
+    for init in ("pretrain", "scratch"):
+        hits = []
+        for seed in (0, 1):
+            fit = SyncLearner("p", {**SETTINGS, "init": init, "train": {"epochs": 10, "batch": 32}}).fit(
+                some, validation, label="mood", seed=seed)  # fmt: skip
+            hits.append((fit.predict(test.sealed()).scores.argmax(1) == test.index.label("mood").values).mean())
+        score[init] = float(np.mean(hits))
+    assert score["pretrain"] >= score["scratch"] + 0.05, score
+
+
+@pytest.mark.parametrize("name", ["deap-physiosync", "dreamer-physiosync"])
+@pytest.mark.parametrize("effect", [1.0, 0.0])
+def test_recipes_find_a_planted_state_in_new_people_and_nothing_without(tmp_path, name: str, effect: float) -> None:
+    recipe = recipes.load(name)
+    registry.load("sets", recipe.data.set).generate(tmp_path, 3, people=6, trials=6, effect=effect)
+    data = read(recipe, tmp_path)
+    folds = protocol(recipe.protocol.use, **recipe.protocol.settings).split(data)
+    told = next(p for p in recipe.learner if p.name == "physiosync")
+    quick = {**told.settings, "select": "val_uar", "pretrain_train": {"epochs": 2}, "augment": {"copies": 0},
+             "train": {"epochs": 4, "batch": 32}}  # fmt: skip
+    truth = data.index.label(recipe.label).values
+    scores = np.zeros(len(data))
+    for fold in folds:
+        parts = [data.take(rows).only(told.modalities) for rows in (fold.train, fold.validation, fold.test)]
+        fit = SyncLearner("p", quick).fit(parts[0], parts[1], label=recipe.label, seed=0)
+        scores[fold.test] = fit.predict(parts[2].sealed()).scores[:, 1]
+    uar = np.mean([(scores[truth == c] > 0.5).mean() if c else (scores[truth == c] <= 0.5).mean() for c in (0, 1)])
+    assert uar > 0.7 if effect else 0.35 < uar < 0.65, uar
+
+
+def test_shuffled_windows_leak_where_there_is_nothing_to_learn() -> None:
+    """Labels of trials drawn by lot: with shuffled windows a trial's fingerprint gives them away, else nothing does."""
+    data = watching(4, 12, seconds=40, streams=("eeg", "eda"), shared=0.0, effect=0.0, fingerprint=2.0, seed=2)[0]
+    trials = sorted(set(data.index["trial"]))
+    lot = dict(zip(trials, np.random.default_rng(0).permutation(np.arange(len(trials)) % 2), strict=True))
+    labels = data.index.label("mood")
+    values = np.array([lot[t] for t in data.index["trial"]])
+    data = Dataset(data.index.with_labels(mood=type(labels)("class", labels.names, values)), data.features)
+    score = {}
+    for use, settings in (("segment-shuffle", {"k": 4, "allow_leak": True}), ("within-session", {"k": 4})):
+        fold = protocol(use, **settings).split(data)[0]
+        fit = SyncLearner("p", {**SETTINGS, "init": "scratch", "train": {"epochs": 40, "batch": 32, "lr": 3e-3}}).fit(
+            data.take(fold.train), data.take(fold.validation), label="mood", seed=0)  # fmt: skip
+        test = data.take(fold.test)
+        score[use] = float((fit.predict(test.sealed()).scores.argmax(1) == test.index.label("mood").values).mean())
+    assert score["segment-shuffle"] > 0.8, score
+    assert abs(score["within-session"] - 0.5) < 0.2, score
