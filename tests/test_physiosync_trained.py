@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,9 @@ from moodal.lab.train.physiosync.synchrony import embedded, isc, retrieval  # no
 
 pytestmark = pytest.mark.slow
 SETTINGS: dict[str, Any] = {
-    "windows": {"long": 5.0, "short": 0.0},
-    "augment": {"copies": 1},
-    "pretrain_train": {"epochs": 20, "lr": 2e-3},
+    "windows": {"long": 10.0, "short": 0.0},
+    "pretrain": {"moments_per_batch": 16},
+    "pretrain_train": {"epochs": 20, "lr": 3e-3},
 }
 
 
@@ -43,7 +44,9 @@ def by_person(data: Dataset, first: int) -> tuple[Dataset, Dataset]:
 @pytest.fixture(scope="module")
 def world() -> tuple[Dataset, Dataset]:
     """Twelve people to learn from, six to look at."""
-    return by_person(watching(18, 5, seconds=40, period_s=12.0, effect=0.0, seed=5)[0], 12)
+    return by_person(
+        watching(18, 4, window_s=10.0, period_s=4.0, lag_s=0.0, streams=("eda", "eeg"), effect=0.0, seed=5)[0], 12
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def trained(world):
     train, _ = world
     told = {}
     for positive in ("stimulus", "random"):
-        s = SyncSettings.of({**SETTINGS, "pretrain": {"positive": positive}}, "test")
+        s = SyncSettings.of({**SETTINGS, "pretrain": {**SETTINGS["pretrain"], "positive": positive}}, "test")
         told[positive] = s, pretrain(train, s), prepare(train, ("eeg", "eda"), s.form(), s.norm).scales
     return told
 
@@ -59,24 +62,25 @@ def trained(world):
 def test_a_moment_is_found_again_in_people_never_seen(world, trained) -> None:
     found = {}
     for name, (s, made, scales) in trained.items():
-        vectors = embedded(world[1], s, "eeg", "long", weights=made, scales=scales)
+        vectors = embedded(world[1], s, "eda", "long", weights=made, scales=scales)
         found[name], chance = retrieval(world[1], vectors, pool=5)
-    assert found["stimulus"] > 3 * chance, (found, chance)
-    assert found["random"] < found["stimulus"] / 2, (found, chance)
+    assert found["stimulus"] > 6 * chance, (found, chance)
+    # Even an untrained encoder tells something of what shows in a signal: a control, and not chance, is the measure.
+    assert found["random"] < 0.75 * found["stimulus"], (found, chance)
 
 
 def test_people_are_more_alike_after_training(world, trained) -> None:
     s, made, scales = trained["stimulus"]
-    before, _ = isc(world[1], embedded(world[1], s, "eeg", "long", scales=scales))
-    after, null = isc(world[1], embedded(world[1], s, "eeg", "long", weights=made, scales=scales),
-                      shifts=range(3, 38, 5))  # fmt: skip
-    assert after > before + 0.2, (before, after)
-    assert after > null.max() + 0.2, (after, null)
+    before, _ = isc(world[1], embedded(world[1], s, "eda", "long", scales=scales))
+    vectors = embedded(world[1], s, "eda", "long", weights=made, scales=scales)
+    after, null = isc(world[1], vectors, shifts=range(3, 20, 4))
+    assert after > before + 0.05, (before, after)
+    assert after > null.max() + 0.15, (after, null)
 
 
 def test_few_labels_go_further_after_pretraining() -> None:
     """Held-out people; a quarter of the training people's trials have labels."""
-    data = watching(18, 8, seconds=30, period_s=12.0, shared=0.5, lift=0.35, seed=8)[0]
+    data = watching(18, 8, seconds=30, window_s=10.0, period_s=4.0, shared=0.7, lift=0.25, seed=8)[0]
     rest, test = by_person(data, 13)
     train, validation = by_person(rest, 10)
     told = sorted(set(train.index["trial"]))
@@ -99,20 +103,24 @@ def test_few_labels_go_further_after_pretraining() -> None:
 @pytest.mark.parametrize("effect", [1.0, 0.0])
 def test_recipes_find_a_planted_state_in_new_people_and_nothing_without(tmp_path, name: str, effect: float) -> None:
     recipe = recipes.load(name)
-    registry.load("sets", recipe.data.set).generate(tmp_path, 3, people=6, trials=6, effect=effect)
+    registry.load("sets", recipe.data.set).generate(tmp_path, 3, people=4, trials=4, effect=effect)
+    recipe = replace(recipe, features={m: f for m, f in recipe.features.items() if f.use == "set"})
     data = read(recipe, tmp_path)
     folds = protocol(recipe.protocol.use, **recipe.protocol.settings).split(data)
     told = next(p for p in recipe.learner if p.name == "physiosync")
-    quick = {**told.settings, "select": "val_uar", "pretrain_train": {"epochs": 2}, "augment": {"copies": 0},
-             "train": {"epochs": 4, "batch": 32}}  # fmt: skip
+    quick = {**told.settings, "select": "val_uar", "pretrain_train": {"epochs": 1}, "augment": {"copies": 0},
+             "train": {"epochs": 5, "batch": 32, "lr": 2e-3}}  # fmt: skip
     truth = data.index.label(recipe.label).values
     scores = np.zeros(len(data))
     for fold in folds:
         parts = [data.take(rows).only(told.modalities) for rows in (fold.train, fold.validation, fold.test)]
         fit = SyncLearner("p", quick).fit(parts[0], parts[1], label=recipe.label, seed=0)
         scores[fold.test] = fit.predict(parts[2].sealed()).scores[:, 1]
-    uar = np.mean([(scores[truth == c] > 0.5).mean() if c else (scores[truth == c] <= 0.5).mean() for c in (0, 1)])
-    assert uar > 0.7 if effect else 0.35 < uar < 0.65, uar
+    uar = np.mean([((scores[truth == c] > 0.5) == bool(c)).mean() for c in (0, 1)])
+    if effect:
+        assert uar > 0.65
+    else:
+        assert 0.35 < uar < 0.62
 
 
 def test_shuffled_windows_leak_where_there_is_nothing_to_learn() -> None:

@@ -16,10 +16,16 @@ __all__ = ["AugmentSettings", "varied"]
 
 @dataclass(frozen=True, slots=True)
 class AugmentSettings:
-    """``copies`` of each moment beside itself (5 are all kinds; fewer are drawn among them anew each time); ranges of
-    the scale, ``down`` and ``up``, each ``{low, high}``; ``snr_db`` of the noise."""
+    """``copies`` of each moment beside itself; ranges of the scale, ``down`` and ``up``, each ``{low, high}``;
+    ``snr_db`` of the noise.
+
+    ``apart``: each group of a moment is varied in a way of its own (or not at all), drawn anew each time. Otherwise, as
+    published, both are varied alike (5 copies are all kinds; fewer are drawn among them): then how they are varied
+    alone tells which belong together, and even pairs drawn at random are told.
+    """
 
     copies: int = 5
+    apart: bool = True
     down: dict[str, float] = field(default_factory=lambda: {"low": 0.7, "high": 0.8})
     up: dict[str, float] = field(default_factory=lambda: {"low": 1.2, "high": 1.3})
     snr_db: float = 5.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,10 @@ class _Terms:
         drawn, piece = self.sampler.draw(items)
         flat = drawn.rows.flatten()
         size = drawn.rows.shape[1] * drawn.rows.shape[2]
-        piece, copy = piece.repeat_interleave(size), drawn.copy.repeat_interleave(size)
+        piece, copy, varying = piece.repeat_interleave(size), drawn.copy.repeat_interleave(size), s.augment
+        if varying.copies and varying.apart:
+            copy = torch.randint(6, (2 * len(items),)).repeat_interleave(drawn.rows.shape[2])
+            varying = replace(varying, copies=5)  # kinds are told already
         signals: dict[str, Waves] = {}
         for k, m in enumerate(self.model.streams):
             taken = self.ready.waves[m].take(flat.clamp_min(0))
@@ -99,7 +103,7 @@ class _Terms:
             waves, count = windowed(taken, m, self.level, s.form(), first=k == 0)
             if count > 1:
                 waves = waves.take(torch.arange(len(flat)) * count + piece)
-            signals[m] = varied(waves, copy, s.augment)
+            signals[m] = varied(waves, copy, varying)
         source = self.sampler.source(items)
         first, *others = self.model.streams
         weight = {first: p.tcl_weight["eeg"], **{m: p.tcl_weight["pps"] / len(others) for m in others}}
