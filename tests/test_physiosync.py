@@ -610,7 +610,10 @@ def test_synchrony_is_measured(world: Dataset) -> None:
 
 def test_the_learner_is_registered_and_its_recipes_load() -> None:
     assert "physiosync" in registry.names("learners")
-    for name in ("stress-predict-physiosync", "deap-physiosync", "dreamer-physiosync"):
+    named = [n for n in recipes.names() if "physiosync" in n]
+    for protocol in ("", "-within", "-shuffled"):
+        assert {f"{s}-physiosync{protocol}" for s in ("deap", "dreamer")} <= set(named)
+    for name in named:
         recipe = recipes.load(name)
         for part in recipe.learner:
             if part.use == "physiosync":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ torch = pytest.importorskip("torch")
 from moodal.core import registry  # noqa: E402
 from moodal.lab import recipes  # noqa: E402
 from moodal.lab.bench.protocols import protocol  # noqa: E402
-from moodal.lab.bench.recipe import read  # noqa: E402
-from moodal.lab.data import Dataset  # noqa: E402
+from moodal.lab.bench.recipe import bench  # noqa: E402
+from moodal.lab.data import Cache, Dataset  # noqa: E402
 from moodal.lab.data.synthetic_sync import watching  # noqa: E402
 from moodal.lab.train.physiosync import SyncLearner, SyncSettings, pretrain  # noqa: E402
 from moodal.lab.train.physiosync.prepared import prepare  # noqa: E402
@@ -102,25 +101,32 @@ def test_few_labels_go_further_after_pretraining() -> None:
 @pytest.mark.parametrize("name", ["deap-physiosync", "dreamer-physiosync"])
 @pytest.mark.parametrize("effect", [1.0, 0.0])
 def test_recipes_find_a_planted_state_in_new_people_and_nothing_without(tmp_path, name: str, effect: float) -> None:
+    """As who has the official files runs them; trainings are short, and that from scratch is left out."""
     recipe = recipes.load(name)
-    registry.load("sets", recipe.data.set).generate(tmp_path, 3, people=4, trials=4, effect=effect)
-    recipe = replace(recipe, features={m: f for m, f in recipe.features.items() if f.use == "set"})
-    data = read(recipe, tmp_path)
-    folds = protocol(recipe.protocol.use, **recipe.protocol.settings).split(data)
-    told = next(p for p in recipe.learner if p.name == "physiosync")
-    quick = {**told.settings, "select": "val_uar", "pretrain_train": {"epochs": 1}, "augment": {"copies": 0},
-             "train": {"epochs": 5, "batch": 32, "lr": 2e-3}}  # fmt: skip
-    truth = data.index.label(recipe.label).values
-    scores = np.zeros(len(data))
-    for fold in folds:
-        parts = [data.take(rows).only(told.modalities) for rows in (fold.train, fold.validation, fold.test)]
-        fit = SyncLearner("p", quick).fit(parts[0], parts[1], label=recipe.label, seed=0)
-        scores[fold.test] = fit.predict(parts[2].sealed()).scores[:, 1]
-    uar = np.mean([((scores[truth == c] > 0.5) == bool(c)).mean() for c in (0, 1)])
+    registry.load("sets", recipe.data.set).generate(tmp_path / "set", 3, people=4, trials=4, effect=effect)
+    told = {"select": "val_uar", "augment.copies": 0, "pretrain_train.epochs": 1, "train.epochs": 6,
+            "train.batch": 32, "train.lr": 2e-3}  # fmt: skip
+    changes: dict[str, Any] = {f"learner.physiosync.settings.{k}": v for k, v in told.items()}
+    changes["learner.from scratch.settings.train.epochs"] = 0
+    report = bench(name, tmp_path / "set", changes=changes, cache=Cache(tmp_path / "cache"))
+    row = next(r for r in report.rows if r.name == "physiosync")
+    assert report.protocol["name"] == "leave-one-subject-out"
     if effect:
-        assert uar > 0.65
+        assert row.score > 0.65
     else:
-        assert 0.35 < uar < 0.62
+        assert 0.35 < row.score < 0.62
+
+
+@pytest.mark.parametrize(("variant", "folds"), [("deap-physiosync-within", 5), ("dreamer-physiosync-shuffled", 10)])
+def test_the_other_protocols_run_on_twins(tmp_path, variant: str, folds: int) -> None:
+    recipe = recipes.load(variant)
+    registry.load("sets", recipe.data.set).generate(tmp_path / "set", 3, people=1, trials=6)
+    changes: dict[str, Any] = {"data.settings.hop_s": 30.0}
+    for part in ("physiosync", "from scratch"):
+        changes[f"learner.{part}.settings.train.epochs"] = 1
+    changes["learner.physiosync.settings.pretrain_train.epochs"] = 1
+    report = bench(variant, tmp_path / "set", changes=changes, cache=Cache(tmp_path / "cache"))
+    assert report.protocol["leaky"] == (folds == 10)
 
 
 def test_shuffled_windows_leak_where_there_is_nothing_to_learn() -> None:
