@@ -20,6 +20,7 @@ from moodal.lab.data.planted import Person
 from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.streams import Reading, Stream, asked_people, gathered
 from moodal.lab.data.twin import write
+from moodal.lab.data.watched import numbered
 from moodal.lab.data.windows import WindowsTruth
 
 __all__ = ["SPEC", "generate", "people", "read"]
@@ -90,17 +91,15 @@ def people(
     path, _ = find(SPEC, root)
     folder = "Processed_data" if part == "signals" else f"EEG_Features/{part.upper()}"
     (home,) = need(SPEC, path, [folder])
-    files = sjtu.files_of(home, r"sub(\d+)\.pkl(?:\.pkl)?")
+    files = numbered(home.iterdir() if home.is_dir() else (), r"sub(\d+)\.pkl(?:\.pkl)?")
     if not files:
         raise lacking(SPEC, f"its recordings ({folder}/sub000.pkl)", path)
     streams: Mapping[str, Stream] = STREAMS
     if part != "signals":
         streams = {"eeg": Stream("features", tuple(f"{b}_{c}" for b in sjtu.BANDS for c in EEG), 1.0)}
     for person in asked_people(subjects, list(files), SPEC.name):
-        if len(files[person]) > 1:
-            raise InputError(f"has two files of person {person}", where=str(home), fix="Leave the one that is meant.")
         ask = Reading(SPEC.name, streams, (), rate_hz, window_s, hop_s, accept)
-        yield _person(files[person][0].path, person, part, ask)
+        yield _person(files[person], person, part, ask)
 
 
 def _person(path: Path, person: int, part: str, ask: Reading) -> Dataset:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from moodal import media
 from moodal.core.errors import InputError
-from moodal.lab.data import sjtu, sleep
+from moodal.lab.data import sleep
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.planted import Person
 from moodal.lab.data.recordings import channels, notes
@@ -24,6 +24,7 @@ from moodal.lab.data.spec import SetSpec, find, lacking
 from moodal.lab.data.streams import Reading, Stream, asked_people, gathered
 from moodal.lab.data.told import number
 from moodal.lab.data.twin import write
+from moodal.lab.data.watched import numbered
 from moodal.lab.data.windows import WindowsTruth
 
 __all__ = ["SPEC", "generate", "people", "read"]
@@ -92,7 +93,7 @@ def people(
     """What `read` gives, one night after another, so that one night's signals are in memory at a time."""
     path, _ = find(SPEC, root)
     home = path / "recordings" if (path / "recordings").is_dir() else path
-    files = sjtu.files_of(home, r"SN(\d+)\.edf")
+    files = numbered(home.iterdir() if home.is_dir() else (), r"SN(\d+)\.edf")
     if not files:
         raise lacking(SPEC, "its recordings (SN001.edf)", path)
     split = {person: _split(person) for person in files}
@@ -105,7 +106,7 @@ def people(
         ask = Reading(SPEC.name, STREAMS, signals, rate_hz, window_s, hop_s, accept)
         if note:
             ask.note(note)
-        yield _night(files[person][0].path, person, split[person], ask)
+        yield _night(files[person], person, split[person], ask)
 
 
 def _split(person: int) -> str:

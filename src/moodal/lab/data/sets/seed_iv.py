@@ -22,6 +22,7 @@ from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.streams import Reading, Stream, asked_people, gathered
 from moodal.lab.data.told import mapped
 from moodal.lab.data.twin import write
+from moodal.lab.data.watched import numbered
 from moodal.lab.data.windows import WindowsTruth
 
 __all__ = ["EKMAN8", "SPEC", "generate", "people", "read"]
@@ -104,11 +105,9 @@ def people(
     order, note = _order(next((p for p in (path / "ReadMe.txt", home / "ReadMe.txt") if p.exists()), None))
     files: dict[int, dict[int, Path]] = {}
     for session in ORDER:
-        for person, found in sjtu.files_of(home / str(session), _FILE).items():
-            if len(found) > 1:
-                raise InputError(f"has two files of person {person}", where=str(home / str(session)),
-                                 fix="Leave the one that is meant.")  # fmt: skip
-            files.setdefault(person, {})[session] = found[0].path
+        folder_of = home / str(session)
+        for person, file in numbered(folder_of.iterdir() if folder_of.is_dir() else (), _FILE).items():
+            files.setdefault(person, {})[session] = file
     if not files:
         raise lacking(SPEC, f"its recordings ({folder}/1/1_20160518.mat)", path)
     streams = {"eeg": Stream("eeg", sjtu.CHANNELS, float(source_hz))}

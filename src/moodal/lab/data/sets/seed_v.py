@@ -25,6 +25,7 @@ from moodal.lab.data.spec import SetSpec, find, lacking, need
 from moodal.lab.data.streams import Reading, Stream, asked_people, gathered
 from moodal.lab.data.told import mapped
 from moodal.lab.data.twin import write
+from moodal.lab.data.watched import numbered
 from moodal.lab.data.windows import Channels, WindowsTruth
 
 __all__ = ["EKMAN8", "SPEC", "generate", "people", "read"]
@@ -101,12 +102,12 @@ def people(
     path, _ = find(SPEC, root)
     if part == "de":
         (home,) = need(SPEC, path, ["EEG_DE_features"])
-        files = sjtu.files_of(home, r"(\d+)_(123)\.npz")
-        if not files:
+        held = numbered(home.iterdir() if home.is_dir() else (), r"(\d+)_123\.npz")
+        if not held:
             raise lacking(SPEC, "its features (EEG_DE_features/1_123.npz)", path)
-        for person in asked_people(subjects, list(files), SPEC.name):
+        for person in asked_people(subjects, list(held), SPEC.name):
             ask = sjtu.reading(SPEC.name, "de", STREAMS, 4.0, window_s=window_s, hop_s=hop_s, accept=accept)
-            yield _features(files[person][0].path, person, ask)
+            yield _features(held[person], person, ask)
         return
     home, times_file = need(SPEC, path, ["EEG_raw", _TIMES])
     files = sjtu.files_of(home, _CNT)
