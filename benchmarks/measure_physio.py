@@ -3,6 +3,7 @@
     python benchmarks/measure_physio.py entropy spectral|filter    in moodal's environment
     python benchmarks/measure_physio.py torcheeg 2                 in an environment of its own (make peers)
     python benchmarks/measure_physio.py live                       in moodal's environment
+    python benchmarks/measure_physio.py physioomni                 in moodal's environment
 
 Differential entropy of made-up EEG like one person of DEAP: 40 trials of 60 s, 32 channels, 128 Hz, a window a second,
 torcheeg's four bands. Processor time of one thread, for 40 trials; torcheeg tells every window by itself, so that some
@@ -81,7 +82,66 @@ def live() -> dict[str, float]:
     return {"ms_median": float(np.median(found[5:])), "ms_p95": float(np.quantile(found[5:], 0.95))}
 
 
+def physioomni() -> dict[str, float]:
+    """PhysioOmni of the size ``tiny`` on 19 channels of EEG, EOG, ECG and EMG, from samples at the devices' rates to
+    scores: processor time of one thread for a window of 4 s that comes alone (ms) and for 10 minutes at once (how many
+    times faster than they last)."""
+    import torch
+
+    from moodal.lab.data import Dataset, Feature, Index
+    from moodal.lab.data.labels import Labels
+    from moodal.lab.train.physioomni import PhysioLearner
+
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    eeg = [
+        "Fp1",
+        "Fp2",
+        "F3",
+        "F4",
+        "F7",
+        "F8",
+        "T3",
+        "T4",
+        "C3",
+        "C4",
+        "T5",
+        "T6",
+        "P3",
+        "P4",
+        "O1",
+        "O2",
+        "Fz",
+        "Cz",
+        "Pz",
+    ]
+    streams = {"eeg": (eeg, 125.0), "eog": (["HEO"], 200.0), "ecg": (["ECG"], 250.0), "emg": (["EMG"], 500.0)}
+
+    def made(n: int) -> Dataset:
+        index = Index.build(
+            "made-up", {"clip": [str(i) for i in range(n)], "subject": [str(i % 2) for i in range(n)]},
+            {"state": Labels.of_classes([("calm", "active")[i % 2] for i in range(n)], ("calm", "active"))},
+        )  # fmt: skip
+        features = {}
+        for m, (names, rate) in streams.items():
+            windows = [40 * rng.standard_normal((round(4 * rate), len(names))) for _ in range(n)]
+            features[m] = Feature.build(m, windows, rate_hz=rate, fields=tuple(names))
+        return Dataset(index, features)
+
+    short = {"init": "scratch", "train": {"epochs": 1, "batch": 8}}
+    fitted = PhysioLearner("made-up", short).fit(made(8), made(4), label="state", seed=0)
+    one, many = [made(1).sealed() for _ in range(25)], made(150).sealed()
+    alone = []
+    for window in one:
+        begun = time.process_time()
+        fitted.predict(window)
+        alone.append(1000 * (time.process_time() - begun))
+    begun = time.process_time()
+    fitted.predict(many)
+    return {"ms_p95": float(np.quantile(alone[5:], 0.95)), "real_time": 600 / (time.process_time() - begun)}
+
+
 if __name__ == "__main__":
     what = sys.argv[1]
     print(json.dumps(entropy(sys.argv[2]) if what == "entropy" else torcheeg(int(sys.argv[2])) if what == "torcheeg"
-                     else live()))  # fmt: skip
+                     else physioomni() if what == "physioomni" else live()))  # fmt: skip
