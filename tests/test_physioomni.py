@@ -450,7 +450,9 @@ def test_switches_take_terms_away() -> None:
 
 def test_a_causal_encoder_knows_no_future_and_windows_stream() -> None:
     torch.manual_seed(0)
-    net = Encoder(SPECS["eeg"], 64, 2, 4, EncoderSettings(causal=True, norm="token", spectrum=8, references=True)).eval()
+    net = Encoder(
+        SPECS["eeg"], 64, 2, 4, EncoderSettings(causal=True, norm="token", spectrum=8, references=True)
+    ).eval()
     whole, start = (collate([example("eeg", s)], SPECS["eeg"]) for s in (4, 4))
     start = replace(start, x=torch.where((start.time < 2).unsqueeze(-1), start.x, 7.0))
     with torch.no_grad():
