@@ -518,6 +518,7 @@ def test_a_rate_that_its_makers_do_not_tell_is_refused_unless_accepted() -> None
     Plausible("x", accept=["rate"]).stream(*told, published_hz=500.0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("MOODAL_DATA" not in os.environ, reason="MOODAL_DATA is not set")
 @pytest.mark.parametrize("name", ["eegmat", "stress-predict"])
 def test_real_data_pass_whole_and_in_another_unit_do_not(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
