@@ -17,7 +17,7 @@ from moodal.core.mood import Mood
 from moodal.core.summary import against_baseline
 from moodal.formats.files import write_text
 
-from . import pack, rests, story, words
+from . import pack, rests, scalp, story, words
 
 __all__ = ["mark", "render", "symbols", "write"]
 
@@ -41,6 +41,12 @@ def script() -> str:
     return '"use strict";\n(() => {\n' + "\n".join(_file(f"js/{name}.js") for name in SCRIPTS) + "\n})();\n"
 
 
+@cache
+def style() -> str:
+    """The stylesheets as one."""
+    return _file("page.css") + _file("scalp.css")
+
+
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
@@ -48,7 +54,7 @@ def _hash(text: str) -> str:
 def policy() -> str:
     """Content policy: the page's own script and style by their hashes, the recording beside it, nothing else."""
     return (
-        f"default-src 'none'; script-src {_hash(script())}; style-src {_hash(_file('page.css'))}; "
+        f"default-src 'none'; script-src {_hash(script())}; style-src {_hash(style())}; "
         "img-src 'self' file: blob: data:; media-src 'self' file: blob:; base-uri 'none'; form-action 'none'"
     )
 
@@ -235,13 +241,14 @@ def render(mood: Mood, *, media: str | None = None) -> str:
     parts = {
         "policy": escape(policy(), quote=True),
         "title": escape(f"{mood.recording}: displayed emotion"),
-        "style": _file("page.css"),
+        "style": style(),
         "symbols": symbols(),
         "recording": escape(mood.recording),
         "facts": escape(_facts(mood)),
         "warnings": f'<p class="warning">{escape(" ".join(unique))}</p>' if unique else "",
         "sentences": _sentences(mood, told),
         "cannot": f"<p>{_cannot(mood, told)} {all_gaps}</p>",
+        "scalp": scalp.scalp(mood),
         "rests": rests.rests_on(mood),
         "footer": rests.footer(mood, data["step"]),
         "segments": _segments(mood, summary) if summary["subjects"] else "",
