@@ -206,7 +206,7 @@ def physio(rounds: int, work: Path) -> list[tuple[str, str, str]]:
     for method, what in (("filter", "a bank of filters once over the trial"), ("spectral", "each window's spectrum")):
         values = ratios(
             lambda method=method: measure("measure_physio.py", "entropy", method)["seconds"],
-            lambda: measure("measure_physio.py", "torcheeg", "4", python=TORCHEEG)["seconds"],
+            lambda: measure("measure_physio.py", "torcheeg", "2", python=TORCHEEG)["seconds"],
             rounds,
         )
         rows.append((f"{trials} torcheeg 1.1.3's filters in each window; by {what} (`{method}`)", spread(values),

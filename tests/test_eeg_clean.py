@@ -283,3 +283,74 @@ def test_makers_of_hjorth_connectivity_and_asymmetry(tmp_path: Path) -> None:
     assert_allclose(told[0][:, 2], de[0][:, 6] - de[0][:, 7], atol=1e-5)
     with pytest.raises(UsageError, match="no pair of electrodes among Pz, Cz"):
         made(data([2.0] * 2, ("Pz", "Cz")), tmp_path, "eeg-asymmetry")
+
+
+# ---- bad files, through the door ------------------------------------------------------------------------------------
+
+
+def edf(path: Path, x: np.ndarray, names: list[str] | None = None, *, unit: str = "uV", size: float = 500.0) -> Path:
+    from moodal.media.generated_edf import write
+
+    table = [(f"EEG {n}", unit, 128, (-size, size), x[:, k]) for k, n in enumerate(names or NAMES)]
+    write(path, table)
+    return path
+
+
+def quality(path: Path):
+    import moodal
+
+    return moodal.extract(path, "brain.quality")["body"]
+
+
+def test_volts_written_as_microvolts_are_one_line(tmp_path: Path) -> None:
+    from moodal import media
+    from moodal.core.errors import InputError
+
+    x = signals.eeg(20, 128)
+    with pytest.raises(InputError, match=r"EEG Fp1: values of .* in µV are no EEG; they would fit V"):
+        media.read(edf(tmp_path / "volts.edf", x * 1e-6, size=5e-4))
+    with pytest.raises(InputError, match="in µV are no EEG"):
+        media.read(edf(tmp_path / "huge.edf", x * 1e6, size=5e8))
+    told = quality(edf(tmp_path / "right.edf", x * 1e-6, unit="V", size=5e-4))
+    assert (told["Cz"] == 1).all()
+
+
+def test_flat_saturated_and_missing_channels_are_named(tmp_path: Path) -> None:
+    x = signals.eeg(20, 128)
+    x[:, 3] = 0
+    x[:, 5] = np.clip(6 * x[:, 5], -40, 40)
+    told = quality(edf(tmp_path / "a.edf", x[:, :18], NAMES[:18]))
+    assert [n for n in NAMES if (told[n] == 0).all()] == ["F3", "F4"]
+    assert [n for n in NAMES if np.isnan(told[n]).all()] == ["O2"]
+    assert_allclose(told["flat"], 1 / 18, atol=1e-6)
+    assert_allclose(told["saturated"], 1 / 18, atol=1e-6)
+
+
+def test_two_channels_of_one_name_are_told_and_the_first_counts(tmp_path: Path) -> None:
+    from moodal import extract, media
+
+    x = signals.eeg(20, 128)
+    names = [*NAMES[:-1], "Fp1"]
+    path = edf(tmp_path / "twice.edf", x, names)
+    assert any("several channels are called" in w and "Fp1" in w for w in media.read(path).warnings)
+    twice = extract(path, "brain.hjorth")["body"]
+    once = extract(edf(tmp_path / "once.edf", x, [*NAMES[:-1], "X9"]), "brain.hjorth")["body"]
+    assert np.isfinite(twice["activity_Fp1"]).all()
+    assert once["activity_Fp1"].shape == twice["activity_Fp1"].shape
+    own = (x - x.mean(axis=1, keepdims=True))[:, 0]
+    assert twice["activity_Fp1"].mean() == pytest.approx(own.var(), rel=0.1)
+
+
+def test_a_truncated_file_gives_what_is_there(tmp_path: Path) -> None:
+    from moodal import media
+    from moodal.core.errors import InputError
+
+    path = edf(tmp_path / "a.edf", signals.eeg(20, 128))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    recording = media.read(path)
+    assert any("breaks off" in w for w in recording.warnings)
+    assert 8 <= len(quality(path)) <= 10
+    path.write_bytes(whole[:200])
+    with pytest.raises(InputError, match="breaks off in its header"):
+        media.read(path)

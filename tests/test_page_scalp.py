@@ -96,7 +96,7 @@ def test_what_does_not_tell_is_not_drawn_and_named() -> None:
     few[:, :, :3] = 1
     assert scalp(mood(few)) == ""
     few[:, :, 18] = 1
-    assert "role=\"img\"" in scalp(mood(few))
+    assert 'role="img"' in scalp(mood(few))
 
 
 def test_the_page_holds_it_and_one_without_eeg_does_not() -> None:

@@ -101,6 +101,10 @@ def assembled(
             Stream(name, signal.kind, signal.rate_hz, signal.start_s, signal.end_s, {**info, **signal.info})  # type: ignore[arg-type]
         )
         openers[name] = _opener(name, signal)
+        if signal.kind == "eeg" and (twice := _twice(signal.channels)):
+            warnings.append(
+                f"{path.name}: several channels are called {', '.join(twice)[:200]}; the first of each counts"
+            )
     if notes:
         ordered = sorted(notes, key=lambda c: c.start)
         end = max(max(c.end, c.start + INSTANT_S) for c in ordered)
@@ -118,6 +122,17 @@ def assembled(
         path, path.name, duration, tuple(streams), openers, sha256, warnings=warnings,
         epoch_s=epoch_s, epoch_error_ms=epoch_error_ms, basis=basis,
     )  # fmt: skip
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    """Names that stand there more than once, whatever their case."""
+    first: dict[str, str] = {}
+    found: dict[str, None] = {}
+    for name in names:
+        known = first.setdefault(name.strip().lower(), name)
+        if known is not name and name.strip():
+            found[known] = None
+    return list(found)
 
 
 def joint_sha256(parts: Iterable[tuple[str, Callable[[], str]]]) -> Callable[[], str]:

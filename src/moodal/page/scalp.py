@@ -104,9 +104,9 @@ def _map(band: str, names: list[str], values: FloatArray, axis: FloatArray, fiel
     low, high = BANDS[band]
     steps = "".join(f'<path d="{d}"/>' for k in range(STEPS) if (d := contour(axis, field, top * (k + 0.5) / STEPS)))
     r = SIZE * HEAD
+    # Names stand below their electrode and inside of the head: above it at the back, towards the middle at the sides.
     dots = "".join(
         f'<circle cx="{SIZE * x:.1f}" cy="{-SIZE * y:.1f}" r="2"/>'
-        # Names stand below their electrode and inside of the head: above it at the back, towards the middle at the sides.
         f'<text x="{SIZE * (x * 0.93 if abs(x) > 0.75 else x):.1f}" '
         f'y="{-SIZE * y + (-5 if y < -0.9 else 13):.1f}">{name}</text>'
         for name, (x, y) in ((n, POSITIONS[n]) for n in names)
@@ -135,7 +135,7 @@ def scalp(mood: Mood) -> str:
     Only the ten-twenty positions are drawn; what is farther than 42° from any electrode stays blank.
     """
     tracks = mood.tracks.get("brain.bands")
-    sections = []
+    sections: list[str] = []
     for owner, track in () if tracks is None else tracks.items():
         names, values, seldom = shares(track)
         if len(names) < LEAST:
@@ -156,9 +156,10 @@ def scalp(mood: Mood) -> str:
         index = list(mood.subjects).index(owner) if owner in mood.subjects else 0
         sections.append(
             f'<section class="scalp s{index % 4}" aria-labelledby="scalp{len(sections)}">'
-            f'<h2 id="scalp{len(sections)}">Where on the head <span class="sub">share of each band in the power from 1 '
-            f"to 45{words.NBSP}Hz, median of {words.plural(len(track), 'second')}; seen from above, nose up; each scale "
-            f"begins at 0. It shows rhythms of the EEG, and muscles and eyes near the edge, not an emotion.{gone}</span>"
+            f'<h2 id="scalp{len(sections)}">Where on the head <span class="sub">share of each band in the power from '
+            f"1 to 45{words.NBSP}Hz, median of {words.plural(len(track), 'second')}; seen from above, nose up; each "
+            "scale begins at 0. It shows rhythms of the EEG, and muscles and eyes near the edge, not an emotion."
+            f"{gone}</span>"
             f'</h2><div class="heads">{"".join(maps)}</div>'
             f'<details class="plain"><summary>The shares as a table</summary><div class="wide" tabindex="0" '
             f'role="region" aria-label="Shares of power"><table><thead><tr><th scope="col">Electrode</th>'

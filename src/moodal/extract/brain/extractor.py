@@ -104,7 +104,10 @@ class BrainExtractor:
 
     def _named(self, channels: int) -> list[str | None]:
         told = self._context.options.get("channels") or (list(POSITIONS) if channels == len(POSITIONS) else [])
-        names = [position(str(n)) for n in told][:channels]
+        names: list[str | None] = []
+        for name in told[:channels]:
+            place = position(str(name))
+            names.append(None if place in names else place)  # of two called the same the first counts
         names += [None] * (channels - len(names))
         # A headband has none of the 19; of a cap that has some, what lies between them adds nothing new.
         return names if any(n in POSITIONS for n in names) else stand_ins(names)
