@@ -112,16 +112,25 @@ def test_shared_codes_tell_the_state_and_private_ones_what_is_the_signals_own(wo
         assert told[m, "private"][1] >= told[m, "shared"][1] + 0.1, told
 
 
-def test_one_signals_shared_codes_help_to_rebuild_another(world, tokenizer) -> None:
+@pytest.mark.parametrize(
+    "m",
+    [
+        "emg",
+        pytest.param("ecg", marks=pytest.mark.xfail(
+            reason="a beat's place, which only its own code knows, is most of a wave; docs/lab/LOG.md", strict=True
+        )),
+    ],
+)  # fmt: skip
+def test_the_shared_codes_of_the_brain_help_to_rebuild_another(world, tokenizer, m: str) -> None:
     test = parts(world[0])[2]
     given = prepare(test, tuple(BODY)).batch(np.arange(len(test)))
     with torch.no_grad():
         coded = tokenizer.encode(given)
-        goal = target(coded["emg"].tokens, SPECS["emg"])
+        goal = target(coded[m].tokens, SPECS[m])
         order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
         faults = []
         for source in (coded["eeg"], _rows(coded["eeg"], order)):
-            rebuilt, told = tokenizer.crossed("emg", coded["emg"], "eeg", source)
+            rebuilt, told = tokenizer.crossed(m, coded[m], "eeg", source)
             faults.append(float((rebuilt - goal)[told].square().mean()))
     assert faults[0] < 0.9 * faults[1], faults
 
