@@ -44,6 +44,8 @@ SMALL: dict[str, Small] = {
     "faced": Small({"people": 5, "clip_s": 30.0}),
     "wesad": Small({"people": 4, "trials": 4}, {"window_s": 20.0, "hop_s": 20.0}),
     "eegmat": Small({"people": 4}),
+    "hmc": Small({"people": 5}),
+    "sleep-edf": Small({"people": 4}, {"wake_min": 0.5}),
 }
 
 
@@ -67,6 +69,8 @@ def less(recipe: recipes.Recipe) -> dict[str, Any]:
     for part in recipe.learner:
         if part.use in (*registry.names("learners"), *registry.names("models")):
             told[f"learner.{part.name}.settings.train.epochs"] = 1
+        if "forest" in part.use:
+            told[f"learner.{part.name}.settings.n_estimators"] = 10
         if part.settings.get("net") == "labram":
             told[f"learner.{part.name}.settings.layers"] = 1
     return told
@@ -109,3 +113,39 @@ def test_a_recipe_runs_on_a_twin(
         assert row.withheld < report.n, row.name
     assert not report.protocol["leaky"]
     assert name in str(report)
+
+
+#: A recipe, how its set's twin is made, how its trials are cut, and what chance is: unweighted recall of its classes.
+PLANTED: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
+    "deap-libeer": ({"people": 6, "trials": 8}, {"data.settings.hop_s": 15.0}, 1 / 2),
+    "dreamer-eegain": ({"people": 6, "trials": 8}, {"data.settings.hop_s": 15.0}, 1 / 2),
+    "seed-libeer": ({"people": 6, "clip_s": 4.0, "features": False}, {}, 1 / 3),
+    "hmc-sleep": ({"people": 6, "trials": 24}, {}, 1 / 5),
+}
+
+
+def floor(name: str, folder: Path, effect: float) -> bench.Report:
+    """A support vector machine on differential entropy in place of the recipe's learners, strangers tested on."""
+    made, told, _ = PLANTED[name]
+    recipe = recipes.load(name)
+    registry.load("sets", recipe.data.set).generate(folder / "twin", 1, effect=effect, **made)
+    changes = {
+        **told, "metric": "uar", "report": {}, "protocol": {"use": "loso"},
+        "features": {"de": {"use": "eeg-de", "settings": {"of": "eeg"}}},
+        "learner": [{"name": "SVM", "use": "svm", "settings": {"C": 1.0, "class_weight": "balanced"}}],
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bench.bench(name, folder / "twin", changes=changes, cache=Cache(folder / "cache"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(PLANTED))
+def test_strangers_are_told_where_a_state_is_planted_and_not_where_it_is_not(name: str, tmp_path: Path) -> None:
+    chance = PLANTED[name][2]
+    shown, hidden = (floor(name, tmp_path / str(effect), effect)["SVM"] for effect in (1.0, 0.0))
+    assert shown.above
+    assert shown.low > chance + 0.1, (shown.score, shown.low)
+    # Six people: an interval that holds chance, or misses it by the little that six people allow.
+    assert hidden.low < chance + 0.05, (hidden.score, hidden.low, hidden.high)
+    assert hidden.score < chance + 0.12, hidden.score
