@@ -146,7 +146,7 @@ def read(path: Path, units: Units | None = None) -> Recording:
             f"its streams count from different clocks ({low}: {firsts[low]:.0f} s, {high}: {firsts[high]:.0f} s)",
             where=str(path), fix="Send all with LSL's own clock and record again.",
         )  # fmt: skip
-    kept = _of_one_clock(path, kept, warnings)
+    kept = _of_one_clock(path, kept, warnings, whole=not any("breaks off" in w for w in warnings))
     zero = min(float(np.nanmin(t)) for _, t in kept)
     signals: list[Signal] = []
     notes: list[Cue] = []
@@ -175,9 +175,13 @@ def read(path: Path, units: Units | None = None) -> Recording:
 
 
 def _of_one_clock(
-    path: Path, kept: list[tuple[dict[str, Any], FloatArray]], warnings: list[str]
+    path: Path, kept: list[tuple[dict[str, Any], FloatArray]], warnings: list[str], *, whole: bool
 ) -> list[tuple[dict[str, Any], FloatArray]]:
-    """The streams without those whose clock nobody measured and that do not even overlap one that was."""
+    """The streams without those whose clock nobody measured and that do not even overlap one that was.
+
+    Where the file breaks off (not ``whole``) the offsets may be in the part that is lost, and an overlap may be chance:
+    such a stream is left out, too.
+    """
     sure = [(s, t) for s, t in kept if len(s.get("clock_times", ()))]
     if not sure or len(sure) == len(kept):
         return kept
@@ -185,13 +189,12 @@ def _of_one_clock(
     found = []
     for stream, times in kept:
         inside = float(np.nanmin(times)) <= end and float(np.nanmax(times)) >= start
-        if len(stream.get("clock_times", ())) or inside:
+        if len(stream.get("clock_times", ())) or (inside and whole):
             found.append((stream, times))
         else:
             name = _first(stream["info"], "name") or "a stream without a name"
-            warnings.append(
-                f"{path.name}: {name}: no clock offsets were stored, and it counts from elsewhere; left out"
-            )
+            why = "it counts from elsewhere" if whole else "they may be in what is lost"
+            warnings.append(f"{path.name}: {name}: no clock offsets were stored, and {why}; left out")
     return found
 
 
