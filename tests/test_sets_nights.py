@@ -15,22 +15,14 @@ from moodal.lab.data import matlab, sleep
 from moodal.lab.data.sets import fbm, hmc, sleep_edf
 from moodal.lab.data.twin import write
 from moodal.media.generated_edf import write as write_edf
+from twin_folders import twins
 
 SETS: dict[str, Any] = {"hmc": hmc, "sleep-edf": sleep_edf, "fbm": fbm}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One twin a set, made when it is first asked for; nobody changes it."""
-    kept: dict[str, tuple[Path, Any]] = {}
-
-    def twin(name: str) -> tuple[Path, Any]:
-        if name not in kept:
-            root = tmp_path_factory.mktemp(name)
-            kept[name] = root, SETS[name].generate(root)
-        return kept[name]
-
-    return twin
+    return twins(SETS, tmp_path_factory)
 
 
 def copied(made: Any, name: str, to: Path) -> Path:

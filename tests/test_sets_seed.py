@@ -18,22 +18,14 @@ from moodal.lab.data.sets import faced, seed, seed_iv, seed_v, seed_vii
 from moodal.lab.data.streams import Reading, Stream, gathered, lowered
 from moodal.lab.data.twin import write
 from moodal.lab.data.windows import joined
+from twin_folders import twins
 
 SETS: dict[str, Any] = {"seed": seed, "seed-iv": seed_iv, "seed-v": seed_v, "seed-vii": seed_vii, "faced": faced}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One twin a set, made when it is first asked for; nobody changes it."""
-    kept: dict[str, tuple[Path, Any]] = {}
-
-    def twin(name: str) -> tuple[Path, Any]:
-        if name not in kept:
-            root = tmp_path_factory.mktemp(name)
-            kept[name] = root, SETS[name].generate(root)
-        return kept[name]
-
-    return twin
+    return twins(SETS, tmp_path_factory)
 
 
 def linked(root: Path, to: Path, *changed: str) -> Path:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from moodal.core.errors import InputError
 from moodal.lab.data.dataset import Dataset
+from moodal.lab.data.labels import Labels
 from moodal.lab.models.base import Model
 from moodal.lab.nn.losses import criterion
 
@@ -20,7 +21,7 @@ from .metrics import chosen, figures, is_better
 from .stages import Progress, Rows, StageSettings, run_stage
 from .target import class_weights, scaled, target_of
 
-__all__ = ["Ready", "SignalModel", "TuneSettings", "shares", "told_of", "tune"]
+__all__ = ["Ready", "SignalModel", "TuneSettings", "same_label", "shares", "told_of", "tune"]
 
 
 class Ready(Protocol):
@@ -81,6 +82,19 @@ class TuneSettings(Protocol):
     def calibrate(self) -> bool:
         """Whether a temperature is fitted."""
         ...
+
+
+def same_label(train: Dataset, validation: Dataset, label: str) -> Labels:
+    """The training part's labels.
+
+    Raises
+    ------
+    InputError : the validation part's are of another kind, or of other names.
+    """
+    one, other = train.index.label(label), validation.index.label(label)
+    if (one.kind, one.names) != (other.kind, other.names):
+        raise InputError(f"label {label} has other names in validation", where=train.index.name)
+    return one
 
 
 def tune(

@@ -19,7 +19,7 @@ from moodal.lab.models.physioomni.finetune import PhysioOmni
 from moodal.lab.models.physioomni.load import load_encoders
 from moodal.lab.models.physioomni.specs import size_named, spec_named
 from moodal.lab.train import state as disk
-from moodal.lab.train.signals import shares, told_of, tune
+from moodal.lab.train.signals import same_label, shares, told_of, tune
 from moodal.lab.train.stages import Pretrained, check_unseen
 
 from .prepared import Prepared, prepare
@@ -69,9 +69,7 @@ class PhysioLearner:
         modalities = tuple(m for m, f in train.features.items() if f.width)
         for m in modalities:
             spec_named(m)
-        labels = train.index.label(label)
-        if (labels.kind, labels.names) != (validation.index.label(label).kind, validation.index.label(label).names):
-            raise InputError(f"label {label} has other names in validation", where=train.index.name)
+        labels = same_label(train, validation, label)
         seen, choice = train.only(modalities), validation.only(modalities)
         if s.whole:
             s = replace(s, select="last", calibrate=False)

@@ -16,7 +16,7 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.learner import Prediction
 from moodal.lab.models.physiosync.network import PhysioSync
 from moodal.lab.train import state as disk
-from moodal.lab.train.signals import shares, told_of, tune
+from moodal.lab.train.signals import same_label, shares, told_of, tune
 from moodal.lab.train.stages import Pretrained, check_unseen
 
 from .prepared import Prepared, Scales, prepare, streams_of
@@ -63,9 +63,7 @@ class SyncLearner:
         LeakageError : a pre-training that has seen people or trials outside ``train``.
         """
         s, form = self._s, self._s.form()
-        labels = train.index.label(label)
-        if (labels.kind, labels.names) != (validation.index.label(label).kind, validation.index.label(label).names):
-            raise InputError(f"label {label} has other names in validation", where=train.index.name)
+        labels = same_label(train, validation, label)
         streams = streams_of(train, s.pps)
         seen, choice = train.only(streams), validation.only(streams)
         ready = prepare(seen, streams, form, s.norm, force_units=s.force_units)
