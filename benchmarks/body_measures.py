@@ -225,7 +225,9 @@ def skin(name: str, recordings: Iterator[tuple[Array, float]]) -> list[Pairs]:
     """Responses in each 5 minutes, their amplitudes one by one, and the level of each minute."""
     import neurokit2 as nk
 
-    count = Pairs("skin responses in 5 min", name, "NeuroKit2, floor 0.01 µS", 3.0)
+    from moodal.dsp.eda import smoothed
+
+    count = Pairs("skin responses in 5 min", name, "NeuroKit2, floor 0.01 µS in phasic part and trace", 3.0)
     size = Pairs("amplitude of a response", name, "NeuroKit2, same peak to 1 s", 0.02, "µS")
     level = Pairs("tonic skin conductance", name, "NeuroKit2", 0.02, "µS")
     for x, rate in recordings:
@@ -234,10 +236,13 @@ def skin(name: str, recordings: Iterator[tuple[Array, float]]) -> list[Pairs]:
         signals = nk.eda_phasic(nk.eda_clean(x, int(rate)), int(rate))
         phasic, tonic = signals["EDA_Phasic"].to_numpy(), signals["EDA_Tonic"].to_numpy()
         info = nk.eda_peaks(phasic, int(rate), amplitude_min=1e-6)[1]
-        amplitude, onset = np.asarray(info["SCR_Amplitude"], float), np.asarray(info["SCR_Onsets"], float) / rate
-        onset = onset[amplitude >= FLOOR]
-        at = np.asarray(info["SCR_Peaks"], float)[amplitude >= FLOOR] / rate
-        amplitude = amplitude[amplitude >= FLOOR]
+        amplitude, onset, at = (np.asarray(info[f"SCR_{n}"], float) for n in ("Amplitude", "Onsets", "Peaks"))
+        # A response counts only where the conductance itself rises: the peer has no such rule, and its filter rings.
+        trace, known = smoothed(x, rate), np.isfinite(onset)
+        rises = np.zeros(len(at), bool)
+        rises[known] = trace[at[known].astype(int)] - trace[onset[known].astype(int)] >= FLOOR
+        kept = (amplitude >= FLOOR) & rises
+        amplitude, onset, at = amplitude[kept], onset[kept] / rate, at[kept] / rate
         length = len(x) / rate
         peak, height, ours_tonic = scr["peak"], scr["amplitude"], eda["tonic"]
         for low in np.arange(0, length - 299, 300):

@@ -70,7 +70,8 @@ class SkinExtractor(Pass):
         level = dsp.tonic(x, rate)
         values = np.stack([x, level, x - level], axis=1)
         quality = np.where(spread(~told & (codes != code("no_stream")), round(_AROUND_S * rate)), 0.5, 1.0)
-        rows = self._responses(dsp.smoothed(x, rate) - level, told, window.times[starts], cells)
+        smooth = dsp.smoothed(x, rate)
+        rows = self._responses(dsp.responses(smooth - level, trace=smooth), told, window.times[starts], cells)
         return self._pieces(edges, values[cells], quality[cells], codes[cells], rows)
 
     def _railed(self, raw: FloatArray) -> npt.NDArray[np.bool_]:
@@ -89,8 +90,7 @@ class SkinExtractor(Pass):
         with np.errstate(invalid="ignore"):
             return np.asarray((raw >= _RAIL * _LIMITS[1]) | (raw == self._rail))
 
-    def _responses(self, phasic: FloatArray, told: np.ndarray, times: FloatArray, core: slice) -> list[list[float]]:
-        found = dsp.responses(phasic)
+    def _responses(self, found: dsp.Responses, told: np.ndarray, times: FloatArray, core: slice) -> list[list[float]]:
         missing = np.concatenate([[0], np.cumsum(~told)])
         rows = []
         mine = (found.peak >= core.start) & (found.peak < core.stop)
