@@ -24,6 +24,7 @@ from moodal.core.mood import SCHEMA, Mood
 from moodal.core.recording import Recording
 from moodal.core.register import status
 from moodal.core.track import Track, TrackSet
+from moodal.extract.brain.remarks import remarks
 from moodal.formats.files import new_folder
 from moodal.formats.folder import folder_for, save, with_file
 from moodal.formats.tables import TrackReader, TrackWriter
@@ -87,10 +88,14 @@ def analyze_into(
         for tracks_beside in derive.derived(settings, recording, span, measured.warnings):
             for piece in derive.pieces(tracks_beside):
                 sink.add(piece)
+            if any(len(t) for t in tracks_beside.by_subject.values()):
+                # An expert can tell of a modality from streams that no extractor of it reads: workload from an ECG.
+                measured.withheld.pop(tracks_beside.spec.name.partition(".")[0], None)
         if measured.failed and set(measured.withheld) == set(only) and "no_model" in measured.withheld.values():
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
+        measured.warnings += remarks(recording, tracks) if "brain" in only else []
         facts = _facts(recording, settings, span, measured, expert, _sentences(tracks))
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s
@@ -148,7 +153,7 @@ def _facts(
     expert: Expert | None,
     sentences: Sequence[str],
 ) -> Facts:
-    only, usual = settings.modalities(recording), default_for(recording)
+    only, usual = settings.modalities(recording), default_for(recording, settings.schemes)
     absent = {m: "not_asked" for m in usual if m not in only}
     bundles = registry.bundles()
     models = [e.as_model() for e in weights.entries() if e.name in measured.models]
@@ -298,6 +303,8 @@ def extract_from(
     tracks = memory.track(spec)
     if measured.broke_off and not any(len(t) for t in tracks.by_subject.values()):
         raise InputError(measured.broke_off)
+    if extractor.modality == "brain":
+        measured.warnings += remarks(recording, {track: tracks})
     measured.warnings = list(dict.fromkeys([*recording.warnings, *measured.warnings]))
     return tracks, measured
 

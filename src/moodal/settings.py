@@ -12,6 +12,7 @@ from moodal.core.clock import Span
 from moodal.core.errors import UsageError
 from moodal.core.expert import Chosen, Expert, choose, find_expert, sha256_of
 from moodal.core.recording import Recording
+from moodal.core.registry import bundles
 from moodal.fuse import states
 from moodal.measure import MODALITIES, extractor_specs, track_spec
 
@@ -102,7 +103,7 @@ class Settings:
 
     def modalities(self, recording: Recording) -> tuple[str, ...]:
         """What is looked at in this recording: ``only``, or by default what it could have."""
-        return default_for(recording) if self.only == DEFAULT else self.only
+        return default_for(recording, self.schemes) if self.only == DEFAULT else self.only
 
     def span(self, recording: Recording) -> Span:
         """The stretch of the recording to analyse."""
@@ -137,14 +138,17 @@ class Settings:
         return {**told, **({"experts": dict(self.chosen.experts)} if expert is None else expert.options)}
 
 
-def default_for(recording: Recording) -> tuple[str, ...]:
-    """`DEFAULT` without body and brain where no stream could tell of them."""
+def default_for(recording: Recording, schemes: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """`DEFAULT` without body and brain where no stream could tell of them; what tells one of the ``schemes`` stays
+    where its expert reads any stream that is there (workload from an ECG alone)."""
     there = {s.kind for s in recording.streams}
 
     def worn(modality: str) -> bool:
         return any(there & set(s.reads) for s in extractor_specs().values() if s.modality == modality)
 
-    return tuple(m for m in DEFAULT if m not in ("body", "brain") or worn(m))
+    asked = [s for name, s in states.STATES.items() if name in schemes and s.role in bundles()]
+    read = {s.modality for s in asked if there & set(bundles()[s.role].manifest["inputs"])}
+    return tuple(m for m in DEFAULT if m not in ("body", "brain") or m in read or worn(m))
 
 
 def settings_from(**options: Any) -> Settings:

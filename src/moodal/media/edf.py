@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import IO, Any, Literal
 
 import numpy as np
@@ -285,7 +286,7 @@ def read(path: Path, units: Units | None = None) -> Recording:
             f"{path.name}: {len(notes) - len(inside)} annotations lie outside the recording and are left out"
         )
     if not signals and not inside:
-        names = ", ".join(c.name for c in file.channels if not c.notes)[:200]
+        names = shorten(", ".join(c.name for c in file.channels if not c.notes), 200, placeholder=" …")
         reason = refused[0] if refused else f"has no channel of a kind that is read (it has: {names or 'none'})"
         raise InputError(reason, where=str(path), fix="Say what one is: --unit NAME=eeg:uV.")
     basis: Literal["local", "device"] = "device" if file.start is None else "local"

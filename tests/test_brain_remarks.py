@@ -1,0 +1,91 @@
+"""What is wrong with the channels of an EEG is said in one line each: names, places, dead electrodes, no EEG at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import moodal
+import signals
+from moodal.dsp.eeg import POSITIONS
+from moodal.media.generated_edf import write
+
+RATE, SECONDS = 125, 24
+Change = Callable[[list[str], np.ndarray], None]
+
+
+def recorded(path: Path, change: Change | None = None, *, eeg: bool = True, ecg: bool = True) -> Path:
+    """An EEG of the 10-20 system and an ECG, after ``change`` of its names and samples ``(n, 19)`` µV."""
+    names = [f"EEG {n}" for n in POSITIONS]
+    x = 20 * np.random.default_rng(0).standard_normal((RATE * SECONDS, len(names)))
+    x = 3 * np.apply_along_axis(np.convolve, 0, x, np.ones(5) / 5, "same")
+    if change is not None:
+        change(names, x)
+    table = [(n, "uV", RATE, (-5000.0, 5000.0), x[:, k]) for k, n in enumerate(names)] if eeg else []
+    table += [("ECG", "uV", RATE, (-3000.0, 3000.0), signals.ecg(SECONDS, RATE))] if ecg else []
+    write(path, table)
+    return path
+
+
+def said(path: Path, tmp_path: Path) -> tuple[moodal.Mood, str]:
+    mood = moodal.analyze(path, out=tmp_path / "out", scheme=["workload2"])
+    return mood, "\n".join(mood.warnings)
+
+
+def test_a_good_recording_has_no_remarks(tmp_path: Path) -> None:
+    assert not [w for w in said(recorded(tmp_path / "a.edf"), tmp_path)[0].warnings if "EEG" in w or "place" in w]
+
+
+def _same_place(names: list[str], x: np.ndarray) -> None:
+    names[0] = "EEG T3"
+
+
+def _unnamed(names: list[str], x: np.ndarray) -> None:
+    names[:] = [f"EEG {k + 1}" for k in range(len(names))]
+
+
+def _dead(names: list[str], x: np.ndarray) -> None:
+    x[:, 2] = 0.0  # F7
+    x[:, 3] = np.clip(x[:, 3], -3, 3)  # F3
+
+
+def _huge(names: list[str], x: np.ndarray) -> None:
+    x *= 50
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (_same_place, "T3 and T7 are one place of the head; the first counts"),
+        (_unnamed, "EEG channels without known names are taken in the order Fp1"),
+        (_dead, "F7, F3: no EEG in over 90% of the recording (flat, held at an end of the range)"),
+        (_huge, "no EEG in any channel (larger than any EEG); check the unit and the contacts"),
+        (_huge, "workload is told from the heart alone, no EEG could be used"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(change: Change, line: str, tmp_path: Path) -> None:
+    assert line in said(recorded(tmp_path / "a.edf", change), tmp_path)[1]
+
+
+def test_channels_that_no_place_is_known_of_are_named_with_what_to_do(tmp_path: Path) -> None:
+    def few(names: list[str], x: np.ndarray) -> None:
+        names[:] = [f"EEG {k + 1}" for k in range(8)]
+
+    path = recorded(tmp_path / "a.edf", few, ecg=False)
+    line = "none of the 8 EEG channels has a name of the 10-20 system (they are called 1, 2, 3, 4, …)"
+    mood, lines = said(path, tmp_path)
+    assert line in lines
+    assert "rename them" in lines
+    assert not any(s.told.any() for s in mood.subjects.values())
+
+
+def test_workload_from_an_ecg_alone_is_told_and_says_so(tmp_path: Path) -> None:
+    mood, lines = said(recorded(tmp_path / "a.edf", eeg=False), tmp_path)
+    assert "workload is told from the heart alone" in lines
+    assert len(mood.tracks["brain.workload"].only) == SECONDS // 10
+    # Nobody who asks for something else hears that there is no EEG.
+    other = moodal.analyze(tmp_path / "a.edf", out=tmp_path / "other")
+    assert "brain" not in other.modalities
