@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -169,9 +168,11 @@ def graph(pool: int, final: Mapping[str, Array]) -> bytes:
     """The whole encoder as ONNX, ``mel (1, T, 80)`` to ``embedding (1, d)``, its weights as 8-bit whole numbers."""
     import torch
 
+    from moodal.lab.nn.graph import saved
     from moodal.lab.nn.whisper import Block, packaged
 
     from .voice_net import Encoder, VoiceNet
+    from .voice_store import stored_small
 
     encoder = packaged(2)
     block = encoder.blocks[1]
@@ -183,12 +184,7 @@ def graph(pool: int, final: Mapping[str, Array]) -> bytes:
         whole, (torch.randn(1, 300, 80),), dynamo=True, input_names=["mel"], output_names=["embedding"],
         dynamic_shapes=({1: torch.export.Dim("time", min=20, max=LONGEST_S * 100)},), verbose=False,
     )  # fmt: skip
-    assert program is not None
-    buffer = io.BytesIO()
-    program.save(buffer)
-    from .voice_store import stored_small
-
-    return stored_small(buffer.getvalue())
+    return stored_small(saved(program))
 
 
 ABOUT = """\

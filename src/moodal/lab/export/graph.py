@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from moodal.core.errors import ModelError
 from moodal.lab.models.base import Model
+from moodal.lab.nn.graph import saved
 from moodal.weights.sessions import onnx_graph
 
 __all__ = ["PARITY", "graph", "parity"]
@@ -60,14 +61,9 @@ def graph(model: Model) -> bytes:
                 dynamic_shapes=(free, free, {0: batch}),
                 input_names=[*names, *(f"mask_{m}" for m in names), "present"], output_names=["scores", *reported],
             )  # fmt: skip
-            buffer = io.BytesIO()
-            # What it was traced from (files, lines) is no part of a model.
-            for node in program.model.graph:
-                node.metadata_props.clear()
-            program.save(buffer)
+            return saved(program)
     except Exception as error:
         raise ModelError(f"cannot be exported ({str(error).splitlines()[0][:200]})", where="ONNX") from error
-    return buffer.getvalue()
 
 
 def parity(model: Model, exported: bytes, *, trials: int = 3, seed: int = 0) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,6 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .graph import saved
 
 __all__ = ["FaceNet", "exported", "standardised"]
 
@@ -109,10 +110,7 @@ def exported(nets: Sequence[FaceNet]) -> bytes:
         looks, (torch.zeros(1, 1, 48, 48),), dynamo=True, input_names=["x"],
         output_names=["log_probabilities", "state"], verbose=False,
     )  # fmt: skip
-    assert program is not None
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return _int8(buffer.getvalue())
+    return _int8(saved(program))
 
 
 def _folded(net: FaceNet) -> FaceNet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moodal.core.bundle import Bundle
+from moodal.lab.nn.graph import saved
 from moodal.lab.nn.text import TextNet
 
 __all__ = ["SPECIAL", "Task", "TextNet", "graph", "kept_pieces", "tune", "write_encoder"]
@@ -173,10 +173,8 @@ def graph(net: TextNet, *, int8: bool = True, bits: int = 8, piece_bits: int = 8
         net, (ids, types, mask), dynamo=True, input_names=["ids", "types", "mask"], output_names=["states"],
         dynamic_shapes=(axes, axes, axes), verbose=False,
     )  # fmt: skip
-    assert program is not None
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return _int8(buffer.getvalue(), bits, piece_bits) if int8 else buffer.getvalue()
+    model = saved(program)
+    return _int8(model, bits, piece_bits) if int8 else model
 
 
 def _int8(model: bytes, bits: int = 8, piece_bits: int = 8) -> bytes:
