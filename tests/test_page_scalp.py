@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from importlib import resources
 from xml.etree import ElementTree
 
 import numpy as np
@@ -102,3 +103,14 @@ def test_what_does_not_tell_is_not_drawn_and_named() -> None:
 def test_the_page_holds_it_and_one_without_eeg_does_not() -> None:
     assert 'class="scalp s0"' in render(mood(even()))
     assert 'class="scalp' not in render(page_moods.only(SUBJECT, ("ppg",)))
+
+
+def test_maps_style_nothing_but_themselves() -> None:
+    """Their sheet follows the page's: a class of both would bend what the page draws (the ruler of the overview)."""
+    ours, page = ((resources.files("moodal.page") / n).read_text(encoding="utf-8") for n in ("scalp.css", "page.css"))
+    rules = re.sub(r"/\*.*?\*/|@media[^{]*", "", ours)
+    first = {
+        s.split()[0].split(".")[1] for r in re.findall(r"([^{}]+)\{[^{}]", rules) for s in r.split(",") if s.strip()
+    }
+    assert first == {"scalp", "heads", "scalpmap", "steps"}
+    assert not first & set(re.findall(r"\.([a-z][\w-]*)", page))

@@ -186,7 +186,7 @@ def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     for segment in sorted(shown, key=lambda s: float(s["start_s"])):
         rests = ", ".join(f"{m} {round(100 * v)} %" for m, v in sorted(segment["support"].items(), key=lambda i: -i[1]))
         when = f"{stamp(segment['start_s'])} to {stamp(segment['end_s'])}"
-        table.add_row(f"  {when}", _state(segment, hue), Text(rests and f"rests on {rests}", style="dim"))
+        table.add_row(f"  {when}", _state(segment, hue), Text(rests and f"from {rests}", style="dim"))
     lines.append(table)
     if len(subject["segments"]) > len(shown):
         lines.append(Text(f"  and {len(subject['segments']) - len(shown)} shorter stretches", style="dim"))

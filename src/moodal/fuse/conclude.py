@@ -97,7 +97,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         body, base = arousal(tracks, facts.span, late.body_scales, given=facts.baseline, causal=causal)
         if body is not None:
             tracks = {**tracks, AROUSAL.name: body}
-        if base is not None:
+        if base is not None and told_by(facts.modalities, facts.schemes[0])["body"] == AROUSAL.name:
             provenance["baseline"] = {"start_s": base.span.start, "end_s": base.span.end, "how": base.how}
     by = told_by(facts.modalities, facts.schemes[0])
     wearer = _worn(facts, tracks, grid, causal)

@@ -118,7 +118,7 @@ def _map(band: str, names: list[str], values: FloatArray, axis: FloatArray, fiel
     )
     scale = "".join(f'<rect x="{i * 10}" width="{(STEPS - i) * 10}" height="8"/>' for i in range(STEPS))
     return (
-        f'<figure class="head"><svg viewBox="-112 -122 224 236" role="img" aria-label="{escape(said)}">'
+        f'<figure class="scalpmap"><svg viewBox="-112 -122 224 236" role="img" aria-label="{escape(said)}">'
         f'<clipPath id="head{number}"><circle r="{r:.1f}"/></clipPath>'
         f'<g class="steps" clip-path="url(#head{number})">{steps}</g>'
         f'<path class="line" d="M-11 {-r + 0.6:.1f}L0 {-r - 14:.1f}L11 {-r + 0.6:.1f}'

@@ -172,8 +172,10 @@ def _verb(subject: str) -> str:
 
 def _main_reasons(mood: Mood, gaps: Sequence[FusedGap], most: int = 3) -> list[str]:
     weight: Counter[tuple[str, str]] = Counter()
+    # A state is told by one expert: what else is missing explains nothing of it.
+    own = STATES[mood.scheme].modality if mood.scheme in STATES else None
     for gap in gaps:
-        for pair in gap.reasons:
+        for pair in [p for p in gap.reasons if p[0] == own] or gap.reasons:
             weight[pair] += round((gap.end - gap.start) * 1000)
     ranked = sorted(weight, key=lambda pair: (-weight[pair], mood.modalities.index(pair[0]), pair[1]))
     least = 0.2 * weight[ranked[0]] if ranked else 0

@@ -6,7 +6,7 @@ const tracks = { rows: [], width: 0 };
 const uncalibrated = (told, not) => (DATA.calibrated ? told : not);
 const NOT_TOLD = () => ({
   valence: bodyOnly() ? "not told: body signals do not show whether a state is pleasant" : "not told: nothing in this recording shows whether a state is pleasant",
-  arousal: "not told: nothing in this recording shows how activated a state is",
+  arousal: SUMMARY.scheme === "stress2" ? "not told: the body is read for stress here, another scheme tells arousal" : "not told: nothing in this recording shows how activated a state is",
 });
 
 /** Every row of one subject in full, top to bottom. */
