@@ -141,3 +141,17 @@ def test_emoji_are_read_by_name(text: str, told: str) -> None:
 def test_naming_leaves_plain_text_alone() -> None:
     text = "Nothing here, 1234 \u00a9 \u2192!!!"
     assert named_signs(text) == text
+
+
+def test_how_a_bundle_is_written_is_no_part_of_what_is_learnt() -> None:
+    from dataclasses import replace
+
+    from moodal.lab.experts import recipe
+
+    told = recipe.load("words")
+    other = replace(told, settings={**told.settings, "products": "float32"})
+    assert other.learning() == told.learning()
+    assert other.fingerprint() != told.fingerprint()
+    assert replace(told, settings={**told.settings, "layers": 4}).learning() != told.learning()
+    voice = recipe.load("voice")
+    assert voice.learning() == voice.fingerprint()

@@ -37,6 +37,9 @@ class TextEncoder:
     The manifest says ``width``, ``longest`` (pieces in all), ``own`` (pieces of the utterance itself) and ``past``
     (utterances before it that are read). The input is ``[CLS] utterance [SEP] past … [SEP]``, oldest past first, of the
     types 0 and 1; past utterances that do not fit are left out, oldest first.
+
+    With ``alone`` in the manifest the graph takes ``ids (1, T)`` and no more: its numbers depend on all pieces that it
+    reads, so that a text is never read with another, nor with a past.
     """
 
     bundle: Bundle
@@ -64,6 +67,11 @@ class TextEncoder:
     def past(self) -> int:
         """How many utterances before the present one are read."""
         return int(self.bundle.manifest["past"])
+
+    @property
+    def alone(self) -> bool:
+        """Whether its graph reads one text at a time."""
+        return bool(self.bundle.manifest.get("alone", False))
 
     @property
     def width(self) -> int:
@@ -116,16 +124,22 @@ class TextEncoder:
         found = np.zeros((len(windows), self.width), np.float32)
         for k, pieces in enumerate(windows):
             ids = np.array([pieces], np.int64)
-            asked = {"ids": ids, "types": np.zeros_like(ids), "mask": np.ones(ids.shape, bool)}
-            (states,) = self._session.run(None, asked)  # type: ignore[attr-defined]
-            found[k] = states[0].mean(axis=0)
+            found[k] = self._run(ids, np.zeros_like(ids), np.ones(ids.shape, bool))[0].mean(axis=0)
         return found
+
+    def _run(
+        self, ids: npt.NDArray[np.int64], types: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float32]:
+        asked = {"ids": ids} if self.alone else {"ids": ids, "types": types, "mask": mask}
+        (states,) = self._session.run(None, asked)  # type: ignore[attr-defined]
+        return np.asarray(states, np.float32)
 
     def states(
         self, texts: Sequence[str], before: Sequence[Sequence[str]] | None = None, batch: int = 32
     ) -> list[npt.NDArray[np.float32]]:
         """One ``(pieces, width)`` array for each text, its own pieces alone; past ones have been read by them."""
         told = [self.sequence(t, before[i] if before else ()) for i, t in enumerate(texts)]
+        batch = 1 if self.alone else batch
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, self.width), np.float32)] * len(told)
         # Of like length together: what is padded is computed too.
         order = np.argsort([len(ids) for ids, _ in told], kind="stable")
@@ -137,7 +151,7 @@ class TextEncoder:
             for k, i in enumerate(rows):
                 pieces, own = told[i]
                 ids[k, : len(pieces)], types[k, :own], mask[k, : len(pieces)] = pieces, 0, True
-            (states,) = self._session.run(None, {"ids": ids, "types": types, "mask": mask})  # type: ignore[attr-defined]
+            states = self._run(ids, types, mask)
             for k, i in enumerate(rows):
-                found[i] = np.asarray(states[k, : told[i][1]], np.float32)
+                found[i] = states[k, : told[i][1]]
         return found

@@ -34,7 +34,7 @@ def make(
     """
     module = recipe.module
     settings = parse(module.Settings, recipe.settings, f"{recipe.name}: settings")
-    work = Work(out, recipe.fingerprint(), recipe.seed, root, progress or silent)
+    work = Work(out, recipe.learning(), recipe.seed, root, progress or silent)
     for name in recipe.sets:  # all that is missing is told before hours are spent
         work.data(name)
     made: Made | Sequence[Made] = module.make(settings, work)

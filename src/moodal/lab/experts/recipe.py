@@ -67,7 +67,16 @@ class ExpertRecipe:
 
     def fingerprint(self) -> str:
         """SHA-256 of everything that can change the bundle."""
-        told = asdict(self)
+        return self._digest(self.settings)
+
+    def learning(self) -> str:
+        """SHA-256 of everything that can change what is learnt: without settings of the maker that say how a bundle is
+        written (``WRITING`` of its ``Settings``). Steps that depend on these name them where they are kept."""
+        written: frozenset[str] = getattr(self.module.Settings, "WRITING", frozenset())
+        return self._digest({k: v for k, v in self.settings.items() if k not in written})
+
+    def _digest(self, settings: dict[str, Any]) -> str:
+        told = {**asdict(self), "settings": settings}
         for quoted in ("title", "published"):
             told.pop(quoted)
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

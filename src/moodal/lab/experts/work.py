@@ -28,8 +28,9 @@ def silent(_text: str, _share: float) -> None:
 class Work:
     """The folder of one run and what the maker may ask of it.
 
-    ``key`` names the recipe with its settings: what was kept under another key is computed again. ``root`` is the
-    user's own copy of the data, by default where `MOODAL_DATA` says; ``cache`` is for features, which outlive a recipe.
+    ``key`` names the recipe with the settings that can change what is learnt: what was kept under another key is
+    computed again. ``root`` is the user's own copy of the data, by default where `MOODAL_DATA` says; ``cache`` is for
+    features, which outlive a recipe.
     """
 
     folder: Path
@@ -63,7 +64,7 @@ class Work:
         recipe = load(name)
         module = recipe.module
         settings = parse(module.Settings, recipe.settings, f"{recipe.name}: settings")
-        beside = replace(self, folder=self.folder.parent / recipe.name, key=recipe.fingerprint(), seed=recipe.seed)
+        beside = replace(self, folder=self.folder.parent / recipe.name, key=recipe.learning(), seed=recipe.seed)
         told = module.make(settings, beside)
         found = {m.name: m for m in ([told] if isinstance(told, Made) else told)}
         if name not in found:

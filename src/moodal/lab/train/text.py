@@ -15,8 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moodal.core.bundle import Bundle
+from moodal.core.errors import UsageError
 from moodal.lab.nn.graph import saved
 from moodal.lab.nn.text import TextNet
+
+from .text_alone import alone_graph, whole
 
 __all__ = ["SPECIAL", "Task", "TextNet", "graph", "kept_pieces", "tune", "write_encoder"]
 
@@ -198,12 +201,9 @@ def _int8(model: bytes, bits: int = 8, piece_bits: int = 8) -> bytes:
     before = []
     for name, axis in axes.items():
         values = numpy_helper.to_array(weights[name])
-        levels = 2 ** ((piece_bits if name in gathered else bits) - 1) - 1
-        scale = np.maximum(np.abs(values).max(axis=1 - axis, keepdims=True), 1e-12).astype(np.float32)
-        scale /= np.float32(levels)
-        whole = np.round(values / scale).astype(np.int8)
+        stored, scale = whole(values, axis, piece_bits if name in gathered else bits)
         graph.initializer.remove(weights[name])
-        graph.initializer.extend([numpy_helper.from_array(whole, f"{name}_whole"),
+        graph.initializer.extend([numpy_helper.from_array(stored, f"{name}_whole"),
                                   numpy_helper.from_array(scale, f"{name}_scale")])  # fmt: skip
         if name not in gathered:
             # Of constants alone, so that it is computed once, when a session is opened.
@@ -241,16 +241,24 @@ def write_encoder(
     int8: bool = True,
     bits: int = 8,
     piece_bits: int = 8,
+    alone: bool = False,
     further: Mapping[str, npt.NDArray[Any]] | None = None,
 ) -> None:
-    """The encoder as a bundle of kind ``encoder``.
+    """The encoder as a bundle of kind ``encoder``; ``alone``: its graph is `alone_graph`, which reads no past.
 
     ``told`` are the manifest's own fields (name, version, licence, commercial, data_terms, data, longest, own, past);
     ``trained_on`` the names of the clips that it was tuned on; ``further`` are arrays to stand beside the graph.
+
+    Raises
+    ------
+    UsageError : it is to read texts ``alone``, and the past too.
     """
+    if alone and told["past"]:
+        raise UsageError("reads a text alone, so no past", where=str(told["name"]), fix="Set past to 0.")
     manifest = {
         "kind": "encoder", "inputs": {"text": "pieces of a WordPiece vocabulary"}, "scheme": "", "calibration": None,
         "width": int(net.word.weight.shape[1]), "layers": len(net.layers), **told,
+        **({"alone": True} if alone else {}),
     }  # fmt: skip
     arrays = {
         "vocabulary": np.frombuffer("\n".join(vocabulary).encode(), np.uint8),
@@ -258,4 +266,9 @@ def write_encoder(
         **(further or {}),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    Bundle.write(path, manifest, card, arrays, {"encoder": graph(net, int8=int8, bits=bits, piece_bits=piece_bits)})
+    exported = (
+        alone_graph(net, bits=bits, piece_bits=piece_bits)
+        if alone
+        else graph(net, int8=int8, bits=bits, piece_bits=piece_bits)
+    )
+    Bundle.write(path, manifest, card, arrays, {"encoder": exported})

@@ -12,17 +12,16 @@ import torch
 from torch import nn
 
 from moodal.core.bundle import Bundle
-from moodal.dsp.wordpiece import WordPiece
+from moodal.extract.words.encoder import TextEncoder
 from moodal.extract.words.reader import FARTHEST
 from moodal.formats.files import disk_errors
 from moodal.lab.experts.work import Work
 from moodal.lab.nn.text import TextNet
-from moodal.lab.train.joint import pooled
 from moodal.lab.train.text import write_encoder
 
 from .ngrams import BLOCK_WEIGHTS, STEP
 from .settings import Settings
-from .texts import Corpus, pieces_of
+from .texts import Corpus
 
 __all__ = ["WORDS", "WORDS_VAD", "write_text"]
 
@@ -83,7 +82,6 @@ def write_text(
     np.savez(work.folder / "text.npz", vocabulary=np.array(pieces), **state)
     longest = settings.own + 2
     net.place.weight = nn.Parameter(net.place.weight[:longest].detach().clone())
-    near = work.kept("near", lambda: _near(net, WordPiece(pieces), corpus, settings))
     unknown, floor = (float(v) for v in grams["language"])
     manifest = {
         "name": "text", "version": "1", "licence": LICENCE, "commercial": True, "data_terms": TERMS,
@@ -93,36 +91,39 @@ def write_text(
         "features": {"keys": "CRC-32 of UTF-8", "block_weights": list(BLOCK_WEIGHTS),
                      "blocks": ["words and pairs, negation marked", "letter triples and quadruples inside words"]},
         "language": {"step": STEP, "unknown": unknown, "floor": floor},
-        "near": {"farthest": float(near["farthest"]), "share": FARTHEST},
     }  # fmt: skip
     card = TEXT.format(layers=settings.layers, pieces=len(pieces), bits=settings.bits, piece_bits=settings.piece_bits,
                        terms=TERMS)  # fmt: skip
     further = {k: v for k, v in grams.items() if k != "language"}
-    further |= {f"near_{k}": near[k] for k in ("centre", "axes", "scale")}
     # Which sentences these are is told by the two bundles that read by it.
     target = work.folder / "text.bundle"
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
+
+    def written() -> Bundle:
+        write_encoder(part, net, pieces, manifest, card, bits=settings.bits, piece_bits=settings.piece_bits,
+                      alone=settings.products == "int8", further=further)  # fmt: skip
+        return Bundle.open(part)
+
     with disk_errors(target):
         try:
-            write_encoder(part, net, pieces, manifest, card, bits=settings.bits, piece_bits=settings.piece_bits,
-                          further=further)  # fmt: skip
+            # What is near is counted in the states of the graph that ships.
+            encoder = written()
+            near = work.kept("near", lambda: _near(TextEncoder(encoder), corpus), encoder.sha256())
+            manifest["near"] = {"farthest": float(near["farthest"]), "share": FARTHEST}
+            further |= {f"near_{k}": near[k] for k in ("centre", "axes", "scale")}
+            written()
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
     return Bundle.open(target)
 
 
-def _near(net: TextNet, pieces: WordPiece, corpus: Corpus, settings: Settings) -> dict[str, Array]:
+def _near(encoder: TextEncoder, corpus: Corpus) -> dict[str, Array]:
     """What is near: mean and whitening of training sentences' states, and the distance that all but few of dev keep."""
     goemotions, emobank, _ = corpus.texts
 
     def states(texts: list[str]) -> Array:
-        found = []
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            for i in range(0, len(texts), 64):
-                rows = pieces_of(pieces, texts[i : i + 64], settings.own)
-                found.append(pooled(net.eval(), rows, (settings.layers,))[0].float().numpy())
-        return np.concatenate(found).astype(np.float64)
+        return np.concatenate([encoder.pooled(encoder.windows(t, 1)) for t in texts]).astype(np.float64)
 
     seen = states([*goemotions[::12], *emobank[::6]])
     centre = seen.mean(axis=0)

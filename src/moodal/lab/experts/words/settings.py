@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+from moodal.core.errors import UsageError
 
 __all__ = ["Settings"]
 
@@ -15,7 +18,8 @@ class Settings:
     ``last_*`` are of the end, where denied feelings are among the sentences, ``denials`` times an epoch.
     ``many``: labels with more training sentences than this are frequent. ``across`` is what a teacher's word counts on
     the other set's sentences. ``bits`` are of stored weights, ``piece_bits`` of stored pieces. ``threads`` are part of
-    the recipe, because sums depend on them.
+    the recipe, because sums depend on them. ``products`` of the encoder that ships are ``float32`` or ``int8``
+    (`moodal.lab.train.text_alone`); what is learnt does not depend on it.
     """
 
     layers: int = 3
@@ -35,3 +39,11 @@ class Settings:
     bits: int = 7
     piece_bits: int = 6
     threads: int = 1
+    products: str = "int8"
+
+    #: Settings of how a bundle is written, no part of the key under which what is learnt is kept.
+    WRITING: ClassVar[frozenset[str]] = frozenset({"products"})
+
+    def __post_init__(self) -> None:
+        if self.products not in ("float32", "int8"):
+            raise UsageError(f"unknown products {self.products!r}", fix="Known: float32, int8.")
