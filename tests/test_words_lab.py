@@ -155,3 +155,11 @@ def test_how_a_bundle_is_written_is_no_part_of_what_is_learnt() -> None:
     assert replace(told, settings={**told.settings, "layers": 4}).learning() != told.learning()
     voice = recipe.load("voice")
     assert voice.learning() == voice.fingerprint()
+
+
+def test_plain_ascii_is_cut_as_any_text_is() -> None:
+    from moodal.dsp.wordpiece import words
+
+    text = "".join(map(chr, range(128))) + " Well, it's $5 -- A\tB\nc!"
+    # One letter with an accent sends the same text the long way.
+    assert [*words(text), "e"] == words(f"{text} \u00e9")

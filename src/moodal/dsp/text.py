@@ -10,6 +10,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,8 @@ _TOKEN = re.compile(
     r"|[^\w\s]"  # emoji and the rest, one sign each
 )
 _EMOTICON = re.compile(r"(?<!\w)(?:[:;=8]['\-^o]?[)(\]\[DpP/\\|*]+|<3|\^_*\^|[xX]D)(?!\w)")
+#: The emoticons that begin with a letter.
+_LETTER_FACES = frozenset(["xD", "XD"])
 _LONG = re.compile(r"(\w)\1{2,}")
 
 #: Words that turn round what follows; contractions in n't are found by their ending.
@@ -84,6 +87,11 @@ def tokens(text: str) -> list[str]:
     >>> tokens("I don't KNOW… sooooo good!!! :)")
     ['i', "don't", 'know', '..', 'soo', 'good', '!!', ':)']
     """
+    return list(_tokens(text))
+
+
+@lru_cache(maxsize=16)  # a text is asked for its tokens by all that reads it
+def _tokens(text: str) -> tuple[str, ...]:
     folded = unicodedata.normalize("NFC", text).translate(_FOLD)
     folded = _LINK.sub(" ", _IGNORED.sub("", folded))
     found: list[str] = []
@@ -94,7 +102,7 @@ def tokens(text: str) -> list[str]:
         if hit:
             found.append(hit.group())
             start = hit.end()
-    return found
+    return tuple(found)
 
 
 def _fold(token: str) -> str:
@@ -107,7 +115,7 @@ def _fold(token: str) -> str:
 
 def is_word(token: str) -> bool:
     """Whether a token is made of letters."""
-    return len(token) > 0 and token[0].isalpha() and not (len(token) > 1 and _EMOTICON.fullmatch(token))
+    return len(token) > 0 and token[0].isalpha() and token not in _LETTER_FACES
 
 
 def is_sign(token: str) -> bool:

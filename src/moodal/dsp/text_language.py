@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +28,16 @@ def english_evidence(text: str, known: npt.NDArray[np.uint32], odds: npt.NDArray
     of a triple no language of the training set has. A word counts by its own odds where they are
     known, else by the mean of its triples: they are too dependent to be summed.
     """
-    total = 0.0
-    for word in tokens(text):
-        if not is_word(word):
-            continue
-        found = keys(language_features(word))
-        at = np.minimum(np.searchsorted(known, found), len(known) - 1)
-        values = np.where(known[at] == found, odds[at], unknown)
-        total += float(values[0] if known[at[0]] == found[0] else values[1:].mean())
-    return total
+    features = [list(language_features(word)) for word in tokens(text) if is_word(word)]
+    if not features:
+        return 0.0
+    lengths = np.array([len(f) for f in features])
+    starts = np.cumsum(lengths) - lengths
+    found = keys(chain.from_iterable(features))
+    at = np.minimum(np.searchsorted(known, found), len(known) - 1)
+    hit = known[at] == found
+    values = np.where(hit, odds[at], unknown).astype(np.float64)
+    own = values[starts]
+    # Every word has a triple: with its two edges it is three characters at least.
+    triples = (np.add.reduceat(values, starts) - own) / (lengths - 1)
+    return float(np.where(hit[starts], own, triples).sum())

@@ -21,8 +21,11 @@ def named_signs(text: str) -> str:
     >>> named_signs("sooooo good\U0001f602\U0001f602")
     'sooo good face with tears of joy '
     """
+    short = _DRAWN_OUT.sub(r"\1\1\1", text)
+    if short.isascii():
+        return short
     out, last = [], ""
-    for c in _DRAWN_OUT.sub(r"\1\1\1", text):
+    for c in short:
         name = _name(c)
         if name is None:
             out.append(c)

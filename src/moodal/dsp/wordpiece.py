@@ -59,6 +59,8 @@ class WordPiece:
 
 def words(text: str) -> list[str]:
     """Words and signs of a text, lower case and without accents."""
+    if text.isascii():
+        return text.lower().translate(_ASCII).split()
     plain = "".join(_spaced(c) for c in text)
     plain = unicodedata.normalize("NFD", plain.lower())
     spread = "".join("" if unicodedata.category(c) == "Mn" else f" {c} " if _sign(c) else c for c in plain)
@@ -79,3 +81,7 @@ def _spaced(c: str) -> str:
 def _sign(c: str) -> bool:
     # ASCII signs that Unicode calls symbols ($ + < = > ^ ` | ~) are cut off like punctuation.
     return unicodedata.category(c)[0] == "P" or (c.isascii() and c.isprintable() and not c.isalnum() and c != " ")
+
+
+#: What becomes of each character of ASCII: the same, in one step.
+_ASCII = {i: f" {c} " if _sign(c) else _spaced(c) for i in range(128) for c in [chr(i)]}
