@@ -60,8 +60,8 @@ def level(sound: Sound) -> float:
     return max(float(np.sqrt(np.mean(sound**2))), 1e-6)
 
 
-def kinds() -> Iterator[tuple[str, list[Sound]]]:
-    speech = clips()
+def kinds(speech: list[Sound]) -> Iterator[tuple[str, list[Sound]]]:
+    """Each kind of input by name, most of them made from ``speech`` (each ``(n,)``, 16 kHz)."""
     n = len(speech)
 
     def each(change: Callable[[Sound], Sound]) -> list[Sound]:
@@ -111,7 +111,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "clip.wav"
-        for name, sounds in kinds():
+        for name, sounds in kinds(clips()):
             withheld, best, sizes = 0, [], []
             for sound in sounds:
                 with wave.open(str(path), "wb") as file:
