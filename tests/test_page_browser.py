@@ -10,8 +10,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import test_page_scalp as heads
 from moodal import page
 from moodal.core.mood import Mood, Word
 from moods import make_mood
@@ -123,3 +125,17 @@ def test_edited_names_stand_in_the_sentence(tmp_path: Path) -> None:
     text = words(dom(tmp_path, make_mood(), "#t=1&p=p1&n.p2=Anna%20B."))
     assert "Anna B." in text
     assert "Person 2" not in text
+
+
+def test_maps_of_the_head_follow_the_cursor(tmp_path: Path) -> None:
+    """Alpha at the back for ten seconds, in front afterwards; an electrode that does not tell in the last ten."""
+    power = np.ones((30, 5, 19))
+    power[:10, 2, 17:] = power[10:, 2, :2] = 12.0
+    power[20:, :, 4] = np.nan
+    shown = heads.mood(power)
+    for at, said in ((4.5, "most at O1"), (14.5, "most at Fp1"), (24.5, "not told at the cursor")):
+        text = dom(tmp_path, shown, f"#t={at}", until='class="headbar"')
+        labels = re.findall(r'role="img" aria-label="(alpha[^"]*)"', text)
+        assert len(labels) == 1, labels
+        assert said in labels[0]
+    assert "Fz does not tell here" in words(text)

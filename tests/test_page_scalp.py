@@ -112,5 +112,5 @@ def test_maps_style_nothing_but_themselves() -> None:
     first = {
         s.split()[0].split(".")[1] for r in re.findall(r"([^{}]+)\{[^{}]", rules) for s in r.split(",") if s.strip()
     }
-    assert first == {"scalp", "heads", "scalpmap", "steps"}
+    assert first == {"scalp", "heads", "headbar", "scalpmap", "steps"}
     assert not first & set(re.findall(r"\.([a-z][\w-]*)", page))

@@ -24,7 +24,7 @@ __all__ = ["mark", "render", "symbols", "write"]
 #: The page's own scripts, in the order in which they are joined.
 SCRIPTS = (
     "util", "data", "state", "paint", "lanes", "signals", "ruler", "overview", "tracks", "values", "now", "stage",
-    "lists", "dialogs", "picture", "print", "input", "main",
+    "lists", "scalp", "dialogs", "picture", "print", "input", "main",
 )  # fmt: skip
 #: Rows of the plain tables; the rest is in the folder's Parquet files and, with script, in the lists.
 MAX_ROWS = 400

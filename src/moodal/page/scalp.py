@@ -6,6 +6,7 @@ steps of one strength each, always from 0, so that small differences look small.
 
 from __future__ import annotations
 
+import base64
 import math
 from html import escape
 from itertools import pairwise
@@ -28,6 +29,8 @@ STEPS, POINTS, REACH, HEAD = 8, 45, 1.12, 1.12
 #: Farthest from an electrode that is drawn, degrees; least electrodes for a picture; share of its seconds that one must
 #: tell; units of the drawing that the head's radius is.
 FARTHEST, LEAST, TELLS, SIZE = 42.0, 4, 0.25, 88.0
+#: Most stretches of the recording that the maps at the cursor are kept of.
+CELLS = 300
 
 
 def shares(track: Track) -> tuple[list[str], FloatArray, dict[str, float]]:
@@ -45,6 +48,32 @@ def shares(track: Track) -> tuple[list[str], FloatArray, dict[str, float]]:
     middle = np.stack([np.nanmedian(relative[:, :, k], axis=0) for k in found], axis=1) if found else np.zeros((5, 0))
     seen = {n: float(part[k]) for k, n in enumerate(names) if k not in found and part[k] > 0}
     return [names[k] for k in found], middle, seen
+
+
+def _moving(track: Track, names: list[str], weights: FloatArray, drawn: np.ndarray) -> str:
+    """What the script draws the maps at the cursor from, as attributes: for each stretch of equal length, band and
+    electrode the median share (a byte, 1 to 255; 0: not told), and the weights of the points (hundredths)."""
+    kept = [list(POSITIONS).index(n) for n in names]
+    values = np.asarray(track.values, float).reshape(len(track), len(BANDS), len(POSITIONS))
+    total = values.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = (values / np.where(total > 0, total, np.nan))[:, :, kept]
+    start, end = float(track.times[0]), float(track.times[-1]) + 1.0
+    step = max(1.0, math.ceil((end - start) / CELLS))
+    cell = ((track.times - start) / step + 1e-6).astype(int)
+    out = np.zeros((int(cell[-1]) + 1, len(BANDS), len(kept)), np.uint8)
+    for i in np.unique(cell).tolist():
+        some = relative[cell == i]
+        told = np.isfinite(some).all(axis=1).any(axis=0)
+        middle = np.array(
+            [np.nanmedian(some[:, :, k], axis=0) if t else np.zeros(len(BANDS)) for k, t in enumerate(told)]
+        )
+        out[i] = np.where(told, 1 + np.rint(254 * np.clip(middle.T, 0, 1)), 0)
+    steps = np.where(drawn[:, None], np.clip(np.rint(100 * weights), -127, 127), -128).astype(np.int8)
+    packed = {k: base64.b64encode(v.tobytes()).decode() for k, v in (("cells", out), ("weights", steps))}
+    facts = {**packed, "from": f"{start:g}", "step": f"{step:g}", "names": " ".join(names), "points": POINTS,
+             "reach": REACH, "size": SIZE}  # fmt: skip
+    return "".join(f' data-{k}="{v}"' for k, v in facts.items())
 
 
 def _field(names: list[str]) -> tuple[FloatArray, FloatArray, np.ndarray]:
@@ -118,7 +147,8 @@ def _map(band: str, names: list[str], values: FloatArray, axis: FloatArray, fiel
     )
     scale = "".join(f'<rect x="{i * 10}" width="{(STEPS - i) * 10}" height="8"/>' for i in range(STEPS))
     return (
-        f'<figure class="scalpmap"><svg viewBox="-112 -122 224 236" role="img" aria-label="{escape(said)}">'
+        f'<figure class="scalpmap" data-top="{top:g}" data-band="{band}, {low:g} to {high:g} Hz">'
+        f'<svg viewBox="-112 -122 224 236" role="img" aria-label="{escape(said)}">'
         f'<clipPath id="head{number}"><circle r="{r:.1f}"/></clipPath>'
         f'<g class="steps" clip-path="url(#head{number})">{steps}</g>'
         f'<path class="line" d="M-11 {-r + 0.6:.1f}L0 {-r - 14:.1f}L11 {-r + 0.6:.1f}'
@@ -155,10 +185,12 @@ def scalp(mood: Mood) -> str:
         )
         index = list(mood.subjects).index(owner) if owner in mood.subjects else 0
         sections.append(
-            f'<section class="scalp s{index % 4}" aria-labelledby="scalp{len(sections)}">'
+            f'<section class="scalp s{index % 4}" aria-labelledby="scalp{len(sections)}"'
+            f"{_moving(track, names, weights, drawn) if mood.clock == 'time' and not mood.still else ''}>"
             f'<h2 id="scalp{len(sections)}">Where on the head <span class="sub">share of each band in the power from '
-            f"1 to 45{words.NBSP}Hz, median of {words.plural(len(track), 'second')}; seen from above, nose up; each "
-            "scale begins at 0. It shows rhythms of the EEG, and muscles and eyes near the edge, not an emotion."
+            f"1 to 45{words.NBSP}Hz, at the cursor or as median of {words.plural(len(track), 'second')}; seen from "
+            "above, nose up; each scale begins at 0 and ends with its darkest step. "
+            "It shows rhythms of the EEG, and muscles and eyes near the edge, not an emotion."
             f"{gone}</span>"
             f'</h2><div class="heads">{"".join(maps)}</div>'
             f'<details class="plain"><summary>The shares as a table</summary><div class="wide" tabindex="0" '

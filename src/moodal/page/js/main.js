@@ -83,6 +83,7 @@ const frame = eachFrame(() => {
   if (build && !DATA.still && DATA.subjects.length) buildTracks();
   else if (moved) { drawTracks(); placeWindow(); }
   if (build || moved) { if (!DATA.still) showSpans(); showLists(build); }
+  showHeads();
   showNow();
   if (DATA.still || !DATA.subjects.length) { placeBoxes(); return; }
   placeCursor();
@@ -155,6 +156,7 @@ async function start() {
   if (!recall() && DATA.subjects.length) { state.t = firstMoment(); state.from = clamp(state.t - state.span / 2, 0, Math.max(0, DATA.duration - state.span)); }
   readColours();
   buildStage();
+  buildHeads();
   buildNow();
   if (!DATA.still) buildTransport();
   watch(onChange);
