@@ -72,7 +72,8 @@ def _clips(path: Path, _: int) -> frozenset[str] | None:
     except (ValueError, EOFError, zlib.error) as error:
         raise ModelError(f"array {ARRAY} cannot be read", where=str(path), fix="Export it again.") from error
     if stored.dtype == np.uint64:
-        return frozenset(f"{int(h):0{HASH_LENGTH}x}" for h in stored)
+        digits = stored.astype(">u8").tobytes().hex()
+        return frozenset(digits[i : i + HASH_LENGTH] for i in range(0, len(digits), HASH_LENGTH))
     if stored.dtype.kind in "US":
         return frozenset(h.decode() if isinstance(h, bytes) else str(h) for h in stored.tolist())
     raise ModelError(f"array {ARRAY} holds {stored.dtype}, not hashes", where=str(path), fix="Export it again.")

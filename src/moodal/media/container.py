@@ -17,7 +17,7 @@ from typing import Any
 from moodal.core.errors import InputError
 from moodal.core.recording import Loss
 
-__all__ = ["Clock", "Facts", "Source", "decoded", "failures", "opened", "positioned"]
+__all__ = ["Clock", "Facts", "Source", "decoded", "failures", "opened", "positioned", "seconds_of"]
 
 #: Containers that hold their own data. Playlists, sessions and picture patterns, which make FFmpeg
 #: open what they name, are left out on purpose.
@@ -128,6 +128,11 @@ def opened(path: Path) -> Iterator[Any]:
         container.close()
 
 
+def seconds_of(stamp: int, unit: Fraction) -> float:
+    """``stamp * unit`` rounded once, as ``float(stamp * unit)`` is, without the fraction between."""
+    return stamp * unit.numerator / unit.denominator
+
+
 class Clock:
     """Makes the time stamps of one stream's packets rise where they start anew.
 
@@ -146,7 +151,7 @@ class Clock:
         stamp = packet.dts
         if stamp is not None:
             if self._last is not None:
-                ahead = (stamp - self._last) * packet.time_base
+                ahead = seconds_of(stamp - self._last, packet.time_base)
                 if ahead < -BACK_S or ahead > AHEAD_S:
                     self.breaks += 1
                     self._shift = self._end - stamp

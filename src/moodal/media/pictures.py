@@ -13,7 +13,7 @@ import numpy.typing as npt
 from moodal.core.clock import Span
 from moodal.core.stream import Chunk, PictureChunk
 
-from .container import Facts, Source, decoded, opened, positioned
+from .container import Facts, Source, decoded, opened, positioned, seconds_of
 
 __all__ = ["LONGEST", "opener", "shape_of"]
 
@@ -133,7 +133,7 @@ def _decoded_pictures(
                 source.warn(f"pictures from {damaged:.2f} to {at:.2f} s are damaged and left out", lost=True)
             damaged = None
         if first or at >= span.start:
-            length = float(frame.duration * frame.time_base) if frame.duration else facts.frame_s
+            length = seconds_of(frame.duration, frame.time_base) if frame.duration else facts.frame_s
             rgb, scale = _upright(reformatter, frame, facts) if at >= span.start else (_NOTHING, 1.0)
             yield _Picture(at, length, rgb, scale, lost)
             first = lost = False
@@ -170,16 +170,16 @@ class _Times:
 
     def _stamped(self, frame: Any) -> float | None:
         if not self._facts.counted:
-            return None if frame.pts is None else float(frame.pts * frame.time_base) - self._zero
+            return None if frame.pts is None else seconds_of(frame.pts, frame.time_base) - self._zero
         if self._anchor is None:
             if frame.pts is None:
                 return None
             if frame.dts is not None:
-                self._anchor = float(frame.pts * frame.time_base) - self._zero, frame.dts
-            return float(frame.pts * frame.time_base) - self._zero
+                self._anchor = seconds_of(frame.pts, frame.time_base) - self._zero, frame.dts
+            return seconds_of(frame.pts, frame.time_base) - self._zero
         if frame.dts is None:
             return None
-        return self._anchor[0] + float((frame.dts - self._anchor[1]) * frame.time_base)
+        return self._anchor[0] + seconds_of(frame.dts - self._anchor[1], frame.time_base)
 
 
 def shape_of(frame: Any, aspect: Fraction | None) -> tuple[int, int, int]:

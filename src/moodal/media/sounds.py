@@ -12,7 +12,7 @@ import numpy.typing as npt
 from moodal.core.clock import Span
 from moodal.core.stream import Chunk, SoundChunk
 
-from .container import Facts, Source, decoded, opened, positioned
+from .container import Facts, Source, decoded, opened, positioned, seconds_of
 
 __all__ = ["SOUND_RATE", "opener"]
 
@@ -152,7 +152,7 @@ def _placed(source: Source, facts: Facts, zero: float, span: Span) -> Iterator[t
 
         for frame in decoded(container, stream, source, damage):
             rate = int(frame.sample_rate)
-            at = None if frame.pts is None else float(frame.pts * frame.time_base) - zero
+            at = None if frame.pts is None else seconds_of(frame.pts, frame.time_base) - zero
             if frame.is_corrupt or not rate:
                 damage()
                 continue
