@@ -119,18 +119,6 @@ def test_recipes_find_a_planted_state_in_new_people_and_nothing_without(tmp_path
         assert 0.35 < row.score < 0.62
 
 
-@pytest.mark.parametrize(("variant", "folds"), [("deap-physiosync-within", 5), ("dreamer-physiosync-shuffled", 10)])
-def test_the_other_protocols_run_on_twins(tmp_path, variant: str, folds: int) -> None:
-    recipe = recipes.load(variant)
-    registry.load("sets", recipe.data.set).generate(tmp_path / "set", 3, people=1, trials=6)
-    changes: dict[str, Any] = {"data.settings.hop_s": 30.0}
-    for part in ("physiosync", "from scratch"):
-        changes[f"learner.{part}.settings.train.epochs"] = 1
-    changes["learner.physiosync.settings.pretrain_train.epochs"] = 1
-    report = bench(variant, tmp_path / "set", changes=changes, cache=Cache(tmp_path / "cache"))
-    assert report.protocol["leaky"] == (folds == 10)
-
-
 def test_shuffled_windows_leak_where_there_is_nothing_to_learn() -> None:
     """Labels of trials drawn by lot: with shuffled windows a trial's fingerprint gives them away, else nothing does.
 
