@@ -27,8 +27,8 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.twin import Truth
 
-#: Sets whose examples are signals of body or brain; not APD, whose makers state no unit to check and whose form is that of
-#: any folder of CSV files: its own tests are in ``test_sets_body_text.py``, and the laws of sets.
+#: Sets whose examples are signals of body or brain; not APD, whose makers state no unit to check and whose form is that
+#: of any folder of CSV files: its own tests are in ``test_sets_body_text.py``, and the laws of sets.
 PHYSIO = tuple(
     n for n in registry.names("sets")
     if {"eeg", "ecg", "eda", "ppg", "wrist_eda"} & set(registry.load("sets", n).SPEC.modalities) and n != "apd"
