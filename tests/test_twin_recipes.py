@@ -37,7 +37,7 @@ SMALL: dict[str, Small] = {
     "deap": Small({"people": 3, "trials": 5}, {"hop_s": 30.0}),
     "dreamer": Small({"people": 3, "trials": 5}, {"hop_s": 30.0}),
     "amigos": Small({"people": 3, "trials": 6}, {"hop_s": 8.0}),
-    "mahnob": Small({"people": 3, "trials": 5}, {"hop_s": 12.0}),
+    "mahnob": Small({"people": 3, "trials": 6}, {"hop_s": 12.0}),
     "seed": Small({"people": 3, "clip_s": 4.0, "features": False}),
     "seed-iv": Small({"people": 3, "clip_s": 4.0}),
     "seed-v": Small({"people": 3, "clip_s": 4.0, "features": False}),
