@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import moodal
 from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.errors import ModelError, UsageError
@@ -40,6 +42,19 @@ def test_every_bundle_that_names_an_encoder_finds_it_beside_itself() -> None:
         if bundle.manifest.get("encoders"):
             expert = expert_of(bundle)
             assert [e.path.parent for e in expert.encoders.values()] == [FOLDER] * len(expert.encoders)
+
+
+def test_graphs_say_nothing_of_where_they_were_made() -> None:
+    onnx = pytest.importorskip("onnx")
+    seen = 0
+    for path in [*FOLDER.glob("*.bundle"), *Path(moodal.__file__).with_name("bundles").glob("*.bundle")]:
+        with zipfile.ZipFile(path) as archive:
+            for member in [m for m in archive.namelist() if m.endswith(".onnx")]:
+                model = onnx.load_from_string(archive.read(member))
+                noted = [n.name for n in model.graph.node if n.metadata_props or n.doc_string]
+                assert not noted, f"{path.name}: {member}"
+                seen += 1
+    assert seen >= 5
 
 
 def test_the_folder_may_be_empty_and_a_broken_bundle_stops_nothing_else(
