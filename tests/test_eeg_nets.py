@@ -167,6 +167,24 @@ def test_an_offset_and_a_gain_of_all_change_nothing() -> None:
     assert fitted.layout.scale.std() > 0
 
 
+def test_neither_what_follows_a_window_nor_who_is_read_beside_it_changes_what_is_told() -> None:
+    fitted, test = trained(epochs=2)
+    eeg = test.features["eeg"]
+    rows = [eeg[i] for i in range(len(test))]
+    scores = fitted.predict(test).scores
+    noise = np.random.default_rng(0).normal(0, 200, (len(rows), 40, eeg.width))
+
+    def told(windows: list[Any]) -> Any:
+        feature = Feature.build("eeg", windows, rate_hz=eeg.rate_hz, fields=eeg.fields)
+        return fitted.predict(Dataset(test.index, {"eeg": feature})).scores
+
+    assert np.allclose(told([np.concatenate([r, n]) for r, n in zip(rows, noise, strict=True)]), scores, atol=1e-5)
+    # One window of twice the length makes the others' array longer: what fills it is no signal.
+    assert np.allclose(told([np.tile(rows[0], (2, 1)), *rows[1:]])[1:], scores[1:], atol=1e-5)
+    alone = test.take(np.array([2]))
+    assert np.allclose(fitted.predict(alone).scores[0], scores[2], atol=1e-5)
+
+
 def test_who_has_no_eeg_is_withheld() -> None:
     fitted, test = trained(epochs=1)
     rows = [None if i < 3 else test.features["eeg"][i] for i in range(len(test))]

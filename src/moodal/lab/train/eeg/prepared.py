@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -135,7 +136,10 @@ def _arranged(data: Dataset, layout: Layout, where: str) -> tuple[npt.NDArray[np
             value = window.reshape(len(window), len(bands), len(names)).mean(axis=0)[order][:, at].T
             good = np.isfinite(value).all(axis=1)
         else:
-            window = window[:, at] - window[:, at].mean(axis=0)
+            # What follows the layout's steps is cut before anything is counted: it is no part of the window.
+            ratio = (feature.rate_hz or layout.rate_hz) / layout.rate_hz
+            window = window[: math.ceil(layout.steps * ratio - 1e-6), at]
+            window = window - window.mean(axis=0)
             good = np.isfinite(window).all(axis=0) & (np.ptp(window, axis=0) > _FLAT)
             told = _resampled(np.where(good, window, 0.0), feature.rate_hz, layout, where)
             if told is None:
