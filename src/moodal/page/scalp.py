@@ -36,13 +36,9 @@ CELLS = 300
 def shares(track: Track) -> tuple[list[str], FloatArray, dict[str, float]]:
     """Electrodes that tell, each band's share of their power ``(bands, electrodes)`` (median over the seconds), and
     for how much of the time those that do not tell did."""
-    values = np.asarray(track.values, float).reshape(len(track), len(BANDS), len(POSITIONS))
-    told = np.isfinite(values).all(axis=1)
+    relative, told = _relative(track)
     part = told.mean(axis=0) if len(track) else np.zeros(len(POSITIONS))
     kept = np.flatnonzero(part >= TELLS)
-    total = values.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        relative = values / np.where(total > 0, total, np.nan)
     names = list(POSITIONS)
     found = [k for k in kept.tolist() if np.isfinite(relative[:, :, k]).any()]
     middle = np.stack([np.nanmedian(relative[:, :, k], axis=0) for k in found], axis=1) if found else np.zeros((5, 0))
@@ -50,14 +46,20 @@ def shares(track: Track) -> tuple[list[str], FloatArray, dict[str, float]]:
     return [names[k] for k in found], middle, seen
 
 
+def _relative(track: Track) -> tuple[FloatArray, np.ndarray]:
+    """Each band's share of an electrode's power ``(n, bands, electrodes)``, NaN where there is none, and which
+    electrodes tell all bands ``(n, electrodes)``."""
+    values = np.asarray(track.values, float).reshape(len(track), len(BANDS), len(POSITIONS))
+    total = values.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return values / np.where(total > 0, total, np.nan), np.isfinite(values).all(axis=1)
+
+
 def _moving(track: Track, names: list[str], weights: FloatArray, drawn: np.ndarray) -> str:
     """What the script draws the maps at the cursor from, as attributes: for each stretch of equal length, band and
     electrode the median share (a byte, 1 to 255; 0: not told), and the weights of the points (hundredths)."""
     kept = [list(POSITIONS).index(n) for n in names]
-    values = np.asarray(track.values, float).reshape(len(track), len(BANDS), len(POSITIONS))
-    total = values.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        relative = (values / np.where(total > 0, total, np.nan))[:, :, kept]
+    relative = _relative(track)[0][:, :, kept]
     start, end = float(track.times[0]), float(track.times[-1]) + 1.0
     step = max(1.0, math.ceil((end - start) / CELLS))
     cell = ((track.times - start) / step + 1e-6).astype(int)
