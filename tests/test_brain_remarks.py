@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import moodal
 import signals
+from moodal.core.expert import choose
 from moodal.dsp.eeg import POSITIONS
 from moodal.media.generated_edf import write
 
@@ -86,6 +88,14 @@ def test_workload_from_an_ecg_alone_is_told_and_says_so(tmp_path: Path) -> None:
     mood, lines = said(recorded(tmp_path / "a.edf", eeg=False), tmp_path)
     assert "workload is told from the heart alone" in lines
     assert len(mood.tracks["brain.workload"].only) == SECONDS // 10
+    # Only what ran is named: there was no face, voice or words to read, and the fusion was asked nothing.
+    assert [m["name"] for m in mood.models] == ["workload"]
+    told = json.loads((mood.path / "provenance.json").read_text())
+    assert [m["name"] for m in told["models"]] == ["workload"]
+    footer = (mood.path / "index.html").read_text().split('class="provenance"')[1].split("</p>")[0]
+    assert "workload 1 (" in footer
+    assert "late-" not in footer
     # Nobody who asks for something else hears that there is no EEG.
     other = moodal.analyze(tmp_path / "a.edf", out=tmp_path / "other")
     assert "brain" not in other.modalities
+    assert [m["name"] for m in other.models] == [choose().fusion]

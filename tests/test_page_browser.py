@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 
 import test_page_scalp as heads
+import test_page_signals as physiology
 from moodal import page
 from moodal.core.mood import Mood, Word
+from moodal.core.track import Gap
 from moods import make_mood
-from page_moods import STATES
+from page_moods import STATES, no_numbers
+from test_page_story import worn
 
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: the page cannot be looked at")
@@ -125,6 +128,16 @@ def test_edited_names_stand_in_the_sentence(tmp_path: Path) -> None:
     text = words(dom(tmp_path, make_mood(), "#t=1&p=p1&n.p2=Anna%20B."))
     assert "Anna B." in text
     assert "Person 2" not in text
+
+
+def test_a_signal_is_not_called_poor_before_it_was_judged(tmp_path: Path) -> None:
+    times = np.arange(5, 100.0)
+    rows = {"hr": 70 + 0 * times, "rmssd": np.full(95, np.nan)}
+    heart = physiology.track("body.heart", rows, times, Gap(0, 5, "warm_up"))
+    shown = replace(no_numbers(worn([(0, 100, ("stress",))], "stress2", body=1.0)), tracks={"body.heart": heart})
+    for at, said in (("0.5", "not judged yet"), ("20", "100 % of the time")):
+        text = dom(tmp_path, shown, f"#t={at}", until="Signal good")
+        assert re.search(rf"Signal good\s+{said}", words(text).replace("\u00a0", " "))
 
 
 def test_maps_of_the_head_follow_the_cursor(tmp_path: Path) -> None:

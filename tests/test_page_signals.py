@@ -107,6 +107,15 @@ def test_poor_quality_is_told_by_the_second() -> None:
     assert (np.delete(grades, slice(20, 30)) == 2).all()
 
 
+def test_nothing_is_judged_before_the_measurement_has_warmed_up() -> None:
+    times = np.arange(10, 100.0)
+    gaps = (Gap(0, 4, "no_stream"), Gap(4, 9, "warm_up"), Gap(9, 10, "artefact"), Gap(50, 60, "warm_up"))
+    rows, _ = packed(mood_with(track("body.heart", {"hr": 70 + 0 * times}, times, *gaps)))
+    assert entry(rows, "Heart rate")["judged"] == 9
+    rows, _ = packed(mood_with(track("body.heart", {"hr": 70 + 0 * times}, times)))
+    assert entry(rows, "Heart rate")["judged"] == 0
+
+
 def test_nothing_measured_has_no_row() -> None:
     times = np.arange(10.0)
     assert packed(mood_with(track("body.heart", {"hr": np.full(10, np.nan)}, times)))[0] == []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from moodal.core.mood import Mood
+from moodal.core.mood import Mood, smallest_set
+from moodal.core.scheme import scheme
 from moodal.page import story, words
 from moods import make_mood
 from page_moods import STATES, nobody_mood, only, still_mood, text_mood, with_states
@@ -59,6 +61,37 @@ def test_one_state_says_until_when() -> None:
     assert sentence(with_states([(20, 50, ("fear",))])) == " displays fear from 0:20 to 0:50."
     assert sentence(with_states([(0, 50, ("fear",))])) == " displays fear until 0:50."
     assert sentence(with_states([(0, 100, ("fear",))])) == " displays fear."
+
+
+def worn(
+    states: list[tuple[float, float, tuple[str, ...]]], name: str = "workload2", subject: str = "body", **shares: float
+) -> Mood:
+    """A state told from sensors on somebody's body, with the modalities' shares."""
+    mood = replace(with_states([]), schemes=(name,), modalities=("face", "body", "brain"))
+    labels, n = scheme(name).classes, len(mood.times)
+    scores = np.full((n, 2), np.nan)
+    for start, end, told in states:
+        inside = (mood.times >= start - 1e-9) & (mood.times < end - 1e-9)
+        scores[inside] = [float(label in told) / len(told) for label in labels]
+    here = np.isfinite(scores[:, 0]).astype(float)
+    rests = {m: here * shares.get(m, 0.0) for m in mood.modalities}
+    nothing = np.full((n, 3), np.nan)
+    told = replace(
+        mood.subjects["p1"], id=subject, valence=nothing, arousal=nothing, classes={name: scores},
+        label_set={name: smallest_set(scores)}, support=rests, attribution=rests, quality=rests,
+    )  # fmt: skip
+    return replace(mood, subjects={subject: told}, gaps=())
+
+
+def test_sensors_tell_a_state_and_whoever_wears_them_shows_nothing() -> None:
+    """Whatever the scheme: "shows task" and "displays no stress" read badly, and a heart displays nothing."""
+    both = [(0, 40, ("rest",)), (40, 100, ("task",))]
+    assert sentence(worn(both, body=0.4, brain=0.6)) == ", by body signals and EEG: rest, and from 0:40 task."
+    assert sentence(worn([(0, 100, ("task",))], body=1.0)) == ", by body signals: task."
+    calm = [(0, 100, ("no stress",))]
+    assert sentence(worn(calm, "stress2", "p1", body=1.0)) == ", by body signals: no stress."
+    either = [(0, 100, ("rest", "task"))]
+    assert sentence(worn(either, brain=1.0)) == ", by EEG: rest or task."
 
 
 def test_at_most_four_states_the_longest_in_order_of_time() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
@@ -85,7 +85,9 @@ def analyze_into(
             options=settings.options,
             progress=progress,
         )
+        asked: set[str] = set()
         for tracks_beside in derive.derived(settings, recording, span, measured.warnings):
+            asked.add(tracks_beside.spec.name)
             for piece in derive.pieces(tracks_beside):
                 sink.add(piece)
             if any(len(t) for t in tracks_beside.by_subject.values()):
@@ -96,7 +98,7 @@ def analyze_into(
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
         measured.warnings += remarks(recording, tracks) if "brain" in only else []
-        facts = _facts(recording, settings, span, measured, expert, _sentences(tracks))
+        facts = _facts(recording, settings, span, measured, expert, _sentences(tracks), asked)
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s
         timing = {"load_s": measured.load_s, "analysis_s": elapsed, "real_time": span.duration / max(elapsed, 1e-9)}
@@ -152,7 +154,9 @@ def _facts(
     measured: Measured,
     expert: Expert | None,
     sentences: Sequence[str],
+    asked: Container[str],
 ) -> Facts:
+    """What `conclude` is told beside the tracks; ``asked`` are the tracks of the experts that ran after the passes."""
     only, usual = settings.modalities(recording), default_for(recording, settings.schemes)
     absent = {m: "not_asked" for m in usual if m not in only}
     bundles = registry.bundles()
@@ -167,7 +171,9 @@ def _facts(
 
     models += [said(bundles[m]) for m in measured.models if m in bundles]
     chosen = settings.chosen
-    mine = _running(chosen, only) if expert is None else expert.bundles
+    mine = (
+        _running(chosen, [m for m in only if m not in measured.withheld], asked) if expert is None else expert.bundles
+    )
     models = [*(said(b) for b in mine), *(m for m in models if m["name"] not in {b.name for b in mine})]
     told = tuple(m for m in MODALITIES if m in only or m in usual)
     return Facts(
@@ -230,9 +236,14 @@ def _told_by(chosen: Chosen, schemes: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _running(chosen: Chosen, only: Sequence[str]) -> tuple[Bundle, ...]:
-    """The fusion, and of the experts those whose modality is looked at."""
-    experts = {role: name for role, name in chosen.experts.items() if modality_of(registry.find_bundle(name)) in only}
+def _running(chosen: Chosen, measured: Container[str], asked: Container[str]) -> tuple[Bundle, ...]:
+    """The fusion, and of the experts those that ran: inside an extractor of a modality that was ``measured``, or after
+    the passes for one of the tracks ``asked``."""
+    beside = {s.role: s.track in asked for s in states.STATES.values()}
+    experts = {
+        role: name for role, name in chosen.experts.items()
+        if beside.get(role, modality_of(registry.find_bundle(name)) in measured)
+    }  # fmt: skip
     return Chosen(experts, chosen.fusion).bundles
 
 

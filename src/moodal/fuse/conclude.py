@@ -142,6 +142,11 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         for modality in facts.modalities:
             gaps += ledger(NOBODY, modality, blank, tracks, grid, facts, by[modality])
     basis = {d: _basis(subjects.values(), d, fusion.measured(d)) for d in ("valence", "arousal")}
+    models = _named(
+        facts, late, asked=any(s not in states.STATES for s in facts.schemes) or {*basis.values()} != {"none"}
+    )
+    if "models" in provenance:
+        provenance["models"] = list(models)
     return Mood(
         recording=facts.recording,
         duration_s=facts.duration_s,
@@ -155,7 +160,7 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
         modalities=facts.modalities,
         basis=basis,
         calibrated=_calibrated(facts.schemes[0], fusion, rules),
-        models=_named(facts, late),
+        models=models,
         provenance=provenance,
         still=facts.still,
         clock=facts.clock,
@@ -191,11 +196,12 @@ def _calibrated(main: str, fusion: Late | Single, rules: Mapping[str, Any]) -> b
     return fusion.calibrated and (main == "ekman8" or fusion.label_rule is None)
 
 
-def _named(facts: Facts, late: Late) -> tuple[Mapping[str, Any], ...]:
-    """The models as told, the fusion first."""
-    if facts.single is not None or any(m.get("name") == late.bundle.name for m in facts.models):
+def _named(facts: Facts, late: Late, *, asked: bool) -> tuple[Mapping[str, Any], ...]:
+    """The models as told, the fusion first; not the fusion where it was not ``asked`` anything, as of a state alone."""
+    if facts.single is not None:
         return facts.models
-    return (late.bundle.as_model(), *facts.models)
+    own = [m for m in facts.models if m.get("name") == late.bundle.name] or [late.bundle.as_model()]
+    return (*(own if asked else ()), *(m for m in facts.models if m.get("name") != late.bundle.name))
 
 
 def _fields_of(track: str) -> tuple[str, ...]:

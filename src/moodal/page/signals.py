@@ -95,7 +95,8 @@ def _entry(
         "track": signal.track, "name": signal.name, "unit": signal.unit, "low": low, "high": high, "step": step,
         "digits": signal.digits, "subject": owner, "n": len(columns[0]), "single": len(columns) == 1,
         "wave": signal.wave, "row": signal.row,
-        "at": add(columns), "gaps": _gaps(track, mood.duration_s), "quality": None, "marks": None,
+        "at": add(columns), "gaps": _gaps(track, mood.duration_s), "judged": _judged(track),
+        "quality": None, "marks": None,
     }  # fmt: skip
     if signal.track.startswith("body.") and float(track.quality.min(initial=1.0)) < GOOD:
         grades = _grades(track, mood.duration_s)
@@ -155,6 +156,16 @@ def _gaps(track: Track, duration: float) -> list[list[Any]]:
         for g in track.gaps
         if g.start < duration
     ]
+
+
+def _judged(track: Track) -> float:
+    """From when on the measurement can say anything at all, s: the end of its warming up at the start."""
+    at = 0.0
+    for gap in sorted(track.gaps, key=lambda g: g.start):
+        if gap.start > at + 1e-6 or gap.reason not in ("no_stream", "warm_up"):
+            break
+        at = max(at, gap.end)
+    return at
 
 
 def _grades(track: Track, duration: float) -> Bytes:

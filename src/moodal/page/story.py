@@ -165,9 +165,14 @@ def utterances(mood: Mood) -> list[int]:
     return starts
 
 
-def _verb(subject: str) -> str:
-    comma = "," if subject == "voice" else ""
-    return f"{comma} shows " if subject in ("text", "body") else f"{comma} displays "
+def _verb(mood: Mood, subject: SubjectMood) -> str:
+    """What stands between the name and what is told: a face or a voice displays, sensors on a body tell by themselves
+    (``The wearer, by EEG and body signals: task``), of whatever state and of whoever wears them."""
+    if subject.id == "body" or mood.scheme in STATES:
+        read = [words.MODALITY_STREAMS.get(m, m) for m in mood.modalities if np.any(subject.support.get(m, 0) > 0)]
+        return f", by {words.joined(read)}: " if read else ": "
+    comma = "," if subject.id == "voice" else ""
+    return f"{comma} shows " if subject.id == "text" else f"{comma} displays "
 
 
 def _main_reasons(mood: Mood, gaps: Sequence[FusedGap], most: int = 3) -> list[str]:
@@ -207,7 +212,7 @@ def _sentence(mood: Mood, subject: SubjectMood, summary: dict[str, Any]) -> tupl
     if mood.still:
         if not named:
             return (": more than two labels fit this picture.",)
-        return (_verb(subject.id), Link(words.set_text(named[0].labels), named[0].start, subject.id), ".")
+        return (_verb(mood, subject), Link(words.set_text(named[0].labels), named[0].start, subject.id), ".")
     if not named:
         least = words.length_text(max(LEAST_SHARE * mood.duration_s, LEAST_S), clock=mood.clock)
         if mood.duration_s < LEAST_S:
@@ -218,11 +223,11 @@ def _sentence(mood: Mood, subject: SubjectMood, summary: dict[str, Any]) -> tupl
         if not any(np.isfinite(x).any() for x in (subject.valence, subject.arousal, subject.classes[mood.scheme])):
             return (": nothing in this recording tells an emotion.",)
         if not np.isfinite(subject.valence[:, 0]).any() and not subject.label_set[mood.scheme].any():
-            return (f"{_verb(subject.id)}arousal about their own baseline: neither above nor below it{lasting}.",)
-        return (f"{_verb(subject.id)}no state that one or two labels tell{lasting}.",)
+            return (f"{_verb(mood, subject)}arousal about their own baseline, neither above nor below it{lasting}.",)
+        return (f"{_verb(mood, subject)}no state that one or two labels tell{lasting}.",)
     kept = sorted(sorted(named, key=lambda s: (s.start - s.end, s.start))[:MAX_STATES], key=lambda s: s.start)
     more = len(named) - len(kept)
-    return (_verb(subject.id), *_clauses(mood, subject.id, _grouped(kept), more), ".")
+    return (_verb(mood, subject), *_clauses(mood, subject.id, _grouped(kept), more), ".")
 
 
 def _grouped(kept: Sequence[Stretch]) -> list[list[Stretch]]:

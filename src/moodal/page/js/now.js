@@ -150,9 +150,15 @@ function showLately() {
   }
   const heart = DATA.signals.find((x) => x.wave) || DATA.signals.find((x) => x.track === "body.heart");
   if (heart) {
+    // Before the measurement has warmed up nothing was judged: neither good nor poor.
+    const first = Math.max(from, ...DATA.signals.filter((x) => x.track === "body.heart").map((x) => x.judged));
+    const last = Math.min(to, DATA.duration);
     let good = 0, n = 0;
-    for (let t = from; t < to; t++) { n++; good += heart.min[clamp(Math.floor(t / heart.step), 0, heart.n - 1)] !== NONE && gradeAt(heart, t) === 2; }
-    rows.push(["Signal good", `${Math.round((100 * good) / Math.max(n, 1))}${NBSP}%`, "of the time"]);
+    for (let i = Math.ceil(first / heart.step); i < last / heart.step; i++) {
+      n++;
+      good += heart.min[Math.min(i, heart.n - 1)] !== NONE && gradeAt(heart, i * heart.step) === 2;
+    }
+    rows.push(n ? ["Signal good", `${Math.round((100 * good) / n)}${NBSP}%`, "of the time"] : ["Signal good", "", "not judged yet"]);
   }
   const key = rows.join("|");
   if (nowParts.shownLately === key) return;
