@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +16,9 @@ from moodal.core.errors import MoodalError, UsageError
 from moodal.dsp.mel import log_mel
 from moodal.dsp.wordpiece import WordPiece, words
 from moodal.lab import recipes
-from moodal.lab.data import Cache, Dataset, Feature, people
-from moodal.lab.data.features import MAKERS, make
+from moodal.lab.data import Cache, Dataset, Feature, Index, people
+from moodal.lab.data.features import MAKERS, by_person, features, make
+from moodal.lab.data.windows import joined
 from moodal.lab.recipes import FeaturePart
 
 RNG = np.random.default_rng(0)
@@ -172,3 +177,49 @@ def test_a_recipe_with_a_fault_names_it(change: tuple[str, str], told: str) -> N
         recipes.parse(changed, "toy.toml")
     assert told in str(error.value)
     assert str(error.value).startswith("toy.toml: ")
+
+
+def persons() -> list[Dataset]:
+    """Three people: a flat window and noise, no ECG at all, and beats, for ten seconds and for eight."""
+    t = np.arange(2500) / 250
+    beats = np.exp(-0.5 * (((t % 0.8) - 0.4) / 0.012) ** 2)[:, None] * 1000 + RNG.normal(size=(2500, 1))
+    noise = RNG.normal(size=(2500, 1))
+    told: list[list[Any]] = [[np.zeros((2500, 1)), noise], [None, None], [beats, beats[:2000]]]
+    found = []
+    for k, examples in enumerate(told):
+        index = Index.build("made", {"clip": [f"{k}-0", f"{k}-1"], "subject": [f"S{k}"] * 2}, {})
+        ecg = Feature.build("ecg", examples, rate_hz=250.0, fields=("ecg",))
+        if not ecg.width:
+            ecg = replace(ecg, values=np.zeros((0, 1), np.float32))
+        found.append(Dataset(index, {"ecg": ecg, "aside": Feature.build("aside", [noise] * 2)}))
+    return found
+
+
+def test_features_of_people_one_after_another_are_those_of_all(tmp_path: Path) -> None:
+    parts = {"hand": FeaturePart("hand", {"groups": ["ecg.hrv"]}), "ecg": FeaturePart("set"),
+             "bands": FeaturePart("eeg-bands", {"of": "ecg"}), "de": FeaturePart("eeg-de", {"of": "ecg"})}  # fmt: skip
+    people = persons()
+    whole = features(joined(people), parts, Cache(tmp_path / "whole"))
+    one = by_person(iter(people), parts, Cache(tmp_path / "one"))
+    assert one.modalities == tuple(parts)
+    assert one.fingerprint() == whole.fingerprint()
+    assert [f.fields for f in one.features.values()] == [f.fields for f in whole.features.values()]
+    assert one.features["hand"].present.tolist() == [False, True, False, False, True, False]
+    with pytest.raises(UsageError, match="has no modality 'eeg'"):
+        by_person(iter(people), {"eeg": FeaturePart("set")})
+
+
+def test_a_person_is_let_go_before_the_next_is_read(tmp_path: Path) -> None:
+    alive: list[weakref.ref[Any]] = []
+
+    def read() -> Iterator[Dataset]:
+        for person in persons():
+            assert all(r() is None for r in alive)
+            held = {m: replace(f, values=f.values.copy()) for m, f in person.features.items()}
+            alive.extend(weakref.ref(f.values) for f in held.values())
+            yield Dataset(person.index, held)
+            del held
+
+    parts = {"bands": FeaturePart("eeg-bands", {"of": "ecg"}), "ecg": FeaturePart("set")}
+    made = by_person(read(), parts, Cache(tmp_path))
+    assert len(made) == len(alive) == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 import shutil
 from pathlib import Path
@@ -20,6 +21,7 @@ from moodal.lab.data.index import Index
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.media import open_bytes
 from moodal.lab.data.spec import SetSpec
+from moodal.lab.data.streams import gathered
 from moodal.lab.data.twin import Truth
 
 SETS = registry.names("sets")
@@ -184,6 +186,28 @@ def test_a_trial_is_one_presentation_to_one_person(home: Path, name: str) -> Non
     if (index["trial"] != "").all() and all(told):
         order = [(m[1], int(m[2])) for m in told if m]
         assert order == sorted(order), people
+
+
+BY_PERSON = [name for name in SETS if hasattr(registry.load("sets", name), "people")]
+
+
+def test_sets_of_signals_are_read_by_person() -> None:
+    signals = [name for name in SETS if {"eeg", "ecg", "ppg", "wrist_ppg"} & set(spec(name).modalities)]
+    assert signals == BY_PERSON
+
+
+@pytest.mark.parametrize("name", BY_PERSON)
+def test_people_one_after_another_are_the_whole_set(home: Path, name: str) -> None:
+    root, truth = twin(home, name)
+    made = module(name)
+    assert [*inspect.signature(made.people).parameters] == [*inspect.signature(made.read).parameters]
+    parts = list(made.people(root, **truth.settings))
+    assert all(len(set(part.index["subject"])) == 1 for part in parts)
+    data = made.read(root, **truth.settings)
+    assert len(parts) >= len(set(data.index["subject"]))  # a night may stand for a person
+    again = gathered(made.people(root, **truth.settings))
+    assert again.fingerprint() == data.fingerprint()
+    assert again.index.notices == data.index.notices
 
 
 @pytest.mark.parametrize("name", SETS)

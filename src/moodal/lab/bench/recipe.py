@@ -17,7 +17,7 @@ from moodal.formats.files import json_text, write_text
 from moodal.lab import recipes
 from moodal.lab.data.cache import Cache
 from moodal.lab.data.dataset import Dataset
-from moodal.lab.data.features import features
+from moodal.lab.data.features import by_person, features
 from moodal.lab.data.spec import find
 from moodal.weights.cache import home
 
@@ -92,7 +92,8 @@ def bench(
 
 
 def read(recipe: recipes.Recipe, root: Path | str | None = None) -> Dataset:
-    """The data set of a recipe with the features that it names.
+    """The data set of a recipe with the features that it names; people are read one after another where the reader can
+    and features are made of their signals, so that no more than one person's are in memory with what is kept.
 
     Raises
     ------
@@ -105,9 +106,11 @@ def read(recipe: recipes.Recipe, root: Path | str | None = None) -> Dataset:
 
         _takes(people, settings, recipe)
         return features(people(**settings), recipe.features)
-    reader = registry.load("sets", recipe.data.set).read
-    _takes(reader, settings, recipe)
-    return features(reader(root, **settings), recipe.features)
+    module = registry.load("sets", recipe.data.set)
+    _takes(module.read, settings, recipe)
+    if hasattr(module, "people") and any(part.use != "set" for part in recipe.features.values()):
+        return by_person(module.people(root, **settings), recipe.features)
+    return features(module.read(root, **settings), recipe.features)
 
 
 def _takes(reader: Callable[..., Any], settings: dict[str, Any], recipe: recipes.Recipe) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from moodal.core.errors import InputError, UsageError
 
 from .labels import Labels
 
-__all__ = ["LEVELS", "QUADRANTS", "Rated", "quadrants", "rated", "rating_labels"]
+__all__ = ["LEVELS", "QUADRANTS", "Rated", "Running", "quadrants", "rated", "rating_labels"]
 
 LEVELS = ("low", "high")
 #: Valence first, then arousal.
@@ -126,3 +126,37 @@ def rating_labels(
     source = tuple(" ".join(f"{v:g}" for v in row) for row in matrix)
     labels["ratings"] = Labels("continuous", tuple(ratings), matrix, units=", ".join(units), source=source)
     return labels, notices
+
+
+@dataclass
+class Running:
+    """Ratings told while something goes on, of people who are read one after another; ``names``, ``rule`` and ``scale``
+    as in `rating_labels`."""
+
+    names: tuple[str, ...]
+    rule: str
+    scale: tuple[float, float]
+    where: str
+    _means: list[FloatArray] = field(default_factory=list)
+    _people: list[str] = field(default_factory=list)
+
+    def labels(self, means: FloatArray, subject: Sequence[str]) -> dict[str, Labels]:
+        """Labels of one person's windows, of which ``means (n, names)`` is what was told in each.
+
+        Raises
+        ------
+        InputError : a rating outside the scale.
+        """
+        made, _ = self._told(means, subject)
+        self._means.append(means)
+        self._people += subject
+        return made
+
+    @property
+    def notices(self) -> list[str]:
+        """Notices of the rule, of all people so far."""
+        return self._told(np.concatenate(self._means), self._people)[1] if self._means else []
+
+    def _told(self, means: FloatArray, subject: Sequence[str]) -> tuple[dict[str, Labels], list[str]]:
+        columns = dict(zip(self.names, means.T.tolist(), strict=True))
+        return rating_labels(columns, self.rule, self.scale, subject=subject, where=self.where)

@@ -6,7 +6,7 @@ asked for, down-sampled without aliasing; nothing is ever sampled up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -20,7 +20,7 @@ from .dataset import Dataset, Feature
 from .plausible import Plausible
 from .windows import Channels, Windowed, checked, joined
 
-__all__ = ["Reading", "Stream", "asked_people", "gathered", "lowered"]
+__all__ = ["Reading", "Stream", "asked_people", "each", "gathered", "lowered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +52,38 @@ def lowered(values: npt.NDArray[Any], rate_hz: float, to_hz: float) -> npt.NDArr
     return np.asarray(made[: int(len(values) * to_hz / rate_hz + 1e-6)], np.float32)
 
 
-def gathered(each: Iterable[Dataset]) -> Dataset:
+def each(
+    function: Callable[[Dataset], Dataset], parts: Iterable[Dataset]
+) -> Generator[Dataset, None, Sequence[str] | None]:
+    """What ``function`` makes of each part, one after another; returns what the generator of the parts returns.
+
+    A part is let go before the next is asked for: where parts are people, one person's signals are in memory.
+    """
+    rest = iter(parts)
+    while True:
+        try:
+            made = function(next(rest))
+        except StopIteration as end:
+            return end.value
+        yield made
+        del made
+
+
+def gathered(parts: Iterable[Dataset]) -> Dataset:
     """What `windows.joined` gives, of parts that come one after another: each is let go once it is taken in, so that no
-    more than all samples and one part's lie in memory.
+    more than all samples and one part's lie in memory. A generator of parts may return the notices of all, where those
+    of the parts do not add up.
 
     Raises
     ------
     InputError : two clips have the same name, or there is no part.
     """
-    indexes: list[Dataset] = []
     values: dict[str, npt.NDArray[np.float32]] = {}
     lengths: dict[str, list[npt.NDArray[np.int64]]] = {}
     made: dict[str, Feature] = {}
-    for part in each:
-        indexes.append(Dataset(part.index, {}))
+    said: Sequence[str] | None = None
+
+    def taken(part: Dataset) -> Dataset:
         for m, f in part.features.items():
             if m not in values:
                 values[m], made[m] = np.empty(f.values.shape, np.float32), replace(f, values=f.values[:0].copy())
@@ -76,14 +94,21 @@ def gathered(each: Iterable[Dataset]) -> Dataset:
                 values[m].resize((filled + len(f.values), f.width), refcheck=False)
             values[m][filled:] = f.values
             lengths.setdefault(m, []).append(f.lengths)
-        del part
+        return Dataset(part.index, {})
+
+    def passed() -> Iterator[Dataset]:
+        nonlocal said
+        said = yield from each(taken, parts)
+
+    indexes = list(passed())
     if not indexes:
         raise InputError("has no examples", fix="Check the folder, and what was filtered out.")
     features = {}
     for m, f in made.items():
         offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths[m]))]).astype(np.int64)
         features[m] = replace(f, values=values[m], offsets=offsets)
-    return Dataset(joined(indexes).index, features)
+    index = joined(indexes).index
+    return Dataset(index if said is None else replace(index, notices=tuple(said)), features)
 
 
 def asked_people(asked: Sequence[int], there: Sequence[int], where: str) -> list[int]:

@@ -7,7 +7,7 @@ become labels by a named rule, counted over trials (not windows, of which long c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -110,19 +110,33 @@ class Watched:
         ------
         InputError : no trial is as long as a window, or a rating outside its scale.
         """
-        labels: dict[str, Labels] = {}
-        told: list[str] = []
-        if self._ratings:
-            columns = {n: [r[n] for r in self._ratings] for n in self._ratings[0]}
-            labels, told = rating_labels(columns, self.rule, self.scale, subject=self._people, where=where)
-        lost = []
-        if self._short:
-            lasts = "are covered by no signal" if self._window_s is None else f"do not fill {self._window_s:g} s"
-            lost = [f"{len(self._short)} trials {lasts} and are left out (first: {self._short[0]})"]
+        labels, said = self._told(where)
         return self._windows.dataset(
             lambda kept: {k: v.take(np.array(kept["_trial"], np.int64)) for k, v in labels.items()},
-            terms=terms, notices=[*notices, *told, *lost], where=where,
+            terms=terms, notices=[*notices, *said], where=where,
         )  # fmt: skip
+
+    def _told(self, where: str) -> tuple[dict[str, Labels], list[str]]:
+        """Labels of the trials, and what is to be said of them."""
+        labels: dict[str, Labels] = {}
+        said: list[str] = []
+        if self._ratings:
+            columns = {n: [r[n] for r in self._ratings] for n in self._ratings[0]}
+            labels, said = rating_labels(columns, self.rule, self.scale, subject=self._people, where=where)
+        if self._short:
+            lasts = "are covered by no signal" if self._window_s is None else f"do not fill {self._window_s:g} s"
+            said.append(f"{len(self._short)} trials {lasts} and are left out (first: {self._short[0]})")
+        return labels, said
+
+    def with_ratings_of(self, other: Watched) -> None:
+        """Add what was told of another's trials, without their signals."""
+        self._ratings += other._ratings
+        self._people += other._people
+        self._short += other._short
+
+    def said(self, where: str) -> list[str]:
+        """Notices of the rule and of what was left out."""
+        return self._told(where)[1]
 
 
 def together(
@@ -132,22 +146,35 @@ def together(
     """All people's trials as one data set; notices are asked for when all are read."""
     watched = collector()
     for trials in people:
-        for trial in trials:
-            watched.add(trial)
+        _added(watched, trials)
     return watched.dataset(terms=spec.licence, notices=notices(), where=str(where))
 
 
 def apart(
     people: Iterable[Iterable[Trial]], collector: Callable[[], Watched], notices: Callable[[], Iterable[str]],
     spec: SetSpec, where: Path,
-) -> Iterator[Dataset]:  # fmt: skip
-    """One data set a person, so that one person's signals are in memory at a time; who has none is passed over."""
+) -> Generator[Dataset, None, Sequence[str]]:  # fmt: skip
+    """One data set a person, so that one person's signals are in memory at a time; who has none is passed over.
+
+    Returns the notices of all, as `together` tells them, for `streams.gathered`.
+    """
+    everybody, some = collector(), False
     for trials in people:
-        watched = collector()
-        for trial in trials:
-            watched.add(trial)
+        watched = _added(collector(), trials)
+        everybody.with_ratings_of(watched)
         if len(watched):
+            some = True
             yield watched.dataset(terms=spec.licence, notices=notices(), where=str(where))
+    if not some:
+        everybody.dataset(terms=spec.licence, notices=(), where=str(where))  # says what lacks
+    return [*notices(), *everybody.said(str(where))]
+
+
+def _added(watched: Watched, trials: Iterable[Trial]) -> Watched:
+    """The same with a person's trials, of which no name outlives this call."""
+    for trial in trials:
+        watched.add(trial)
+    return watched
 
 
 class NoHoles(Channels):

@@ -8,7 +8,7 @@ not fit at the end of a stretch is left out, and a stream that does not cover a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -24,7 +24,7 @@ from .index import TEXT_COLUMNS, TIME_COLUMNS, Index
 from .labels import Labels
 from .twin import Truth
 
-__all__ = ["Channels", "Windowed", "WindowsTruth", "checked", "joined", "runs", "starts"]
+__all__ = ["Channels", "Windowed", "WindowsTruth", "apart", "checked", "joined", "runs", "starts"]
 
 #: Share of a sample by which a time may miss a sample's own and still mean it: rounding of decimal times.
 _SLACK = 1e-6
@@ -183,6 +183,33 @@ class Windowed:
         return Dataset(index, features)
 
 
+def apart(
+    people: Iterable[Windowed],
+    labels: Callable[[Mapping[str, Sequence[Any]]], Mapping[str, Labels]],
+    notices: Callable[[], Sequence[str]],
+    *,
+    terms: str,
+    where: str,
+) -> Generator[Dataset, None, Sequence[str]]:
+    """One data set a person, from what was collected of each; who has no windows is passed over.
+
+    ``labels`` as in `Windowed.dataset`; ``notices`` tells what has been found so far. Returns the notices of all, for
+    `streams.gathered`.
+
+    Raises
+    ------
+    InputError : nobody has a stretch as long as a window.
+    """
+    some, last = False, Windowed("", {})
+    for last in people:
+        if len(last):
+            some = True
+            yield last.dataset(labels, terms=terms, notices=notices(), where=where)
+    if not some:
+        last.dataset(labels, where=where)  # says what lacks
+    return notices()
+
+
 def _common(streams: Iterable[Channels], start_s: float, end_s: float) -> tuple[float, float]:
     """The part of a stretch that every stream covers which covers half of it: devices stop some samples apart."""
     spans = [(max(start_s, c.start_s), min(end_s, c.end_s)) for c in streams]
@@ -225,7 +252,7 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
 
     Raises
     ------
-    InputError : two of their clips have the same name.
+    InputError : two of their clips have the same name, or a label has other classes in one of them.
     """
     if len(parts) == 1:
         return parts[0]
@@ -236,6 +263,8 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
     labels = {}
     for name in first.labels:
         told = [p.index.label(name) for p in parts]
+        if any(t.names != told[0].names for t in told):
+            raise InputError(f"label {name} has other classes in one part than in another", where=first.name)
         values = np.concatenate([t.values for t in told])
         source = tuple(s for t in told for s in t.source) if all(t.source for t in told) else ()
         labels[name] = replace(told[0], values=values, source=source)

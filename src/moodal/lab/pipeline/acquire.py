@@ -82,6 +82,7 @@ def _set(use: str, root: Path | str | None, told: dict[str, Any], device: str) -
     for part in parts:
         for raw in from_dataset(part):
             yield raw.only(wanted) if device else raw
+        del part, raw  # before the next person is read
 
 
 def _is_set(use: str) -> bool:

@@ -14,7 +14,7 @@ from moodal.lab.data.raw import Signal
 
 __all__ = ["make"]
 
-VERSION = 1
+VERSION = 2
 
 
 def make(data: Dataset, modality: str, cache: Cache, *, groups: Sequence[str], of: str = "") -> Feature:
@@ -52,11 +52,8 @@ def make(data: Dataset, modality: str, cache: Cache, *, groups: Sequence[str], o
                 row |= {f"{group.name}.{name}": value for name, value in found.items()}
             told.append(row)
         names = tuple(dict.fromkeys(n for row in told for n in row))
-        values = np.array([[row.get(n, np.nan) for n in names] for row in told], np.float32)
-        # What no window allows (spectra of ten seconds, say) is no field.
-        there = np.asarray(~np.isnan(values).all(axis=0)) if names else np.zeros(0, bool)
-        fields = tuple(n for n, t in zip(names, there, strict=True) if t)
-        return Feature.table(modality, values[:, there], fields=fields, source=f"hand {list(groups)} {VERSION}")
+        values = np.array([[row.get(n, np.nan) for n in names] for row in told], np.float32).reshape(len(told), -1)
+        return Feature.table(modality, values, fields=names, source=f"hand {list(groups)} {VERSION}")
 
     key = key_of("hand", VERSION, list(groups), modality, *(raw.fingerprint() for _, raw in parts))
     return cache.feature(key, computed)

@@ -25,6 +25,7 @@ from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.rated import LEVELS, quadrants
 from moodal.lab.data.skin import SKIN_UNITS, Skin
 from moodal.lab.data.spec import SetSpec, find, lacking
+from moodal.lab.data.streams import each
 from moodal.lab.data.told import checked
 from moodal.lab.data.twin import write
 from moodal.lab.data.watched import BASELINES, NoHoles, Trial, Watched, apart, numbered, picked, subtracted, together
@@ -117,7 +118,7 @@ def people(
     asked = _Asked.of(root, signals, videos, baseline, skip, subjects, accept, as_published)
     collector = partial(asked.collector, window_s, hop_s, rule)
     parts = apart(map(asked.trials, asked.files), collector, asked.notices, SPEC, asked.path)
-    return map(asked.with_emotions, parts)
+    return each(asked.with_emotions, parts)
 
 
 @dataclass

@@ -23,11 +23,12 @@ from moodal.lab.data.compact import table
 from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.spec import SetSpec, find, lacking, need
+from moodal.lab.data.streams import gathered
 from moodal.lab.data.told import number, numbers
 from moodal.lab.data.twin import tabled, write
-from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, apart, checked
 
-__all__ = ["SPEC", "generate", "read"]
+__all__ = ["SPEC", "generate", "people", "read"]
 
 SPEC = SetSpec(
     name="apd",
@@ -77,37 +78,53 @@ def read(
     ------
     InputError : a part is not there or cannot be read.
     """
+    return gathered(people(root, window_s=window_s, hop_s=hop_s, threshold=threshold))
+
+
+def people(
+    root: Path | str | None = None,
+    *,
+    window_s: float | None = 60.0,
+    hop_s: float | None = None,
+    threshold: float = 50.0,
+) -> Iterator[Dataset]:
+    """What `read` gives, one person after another, so that one person's signals are in memory at a time."""
     window_s, hop_s = checked(window_s, hop_s, SPEC.name)
     path, _ = find(SPEC, root)
     (details,) = need(SPEC, path, [_DETAILS])
     ratings = _ratings(details)
-    collected = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
-    phases: dict[str, None] = dict.fromkeys(PHASES)
+    persons: dict[str, list[dict[str, dict[str, Path]]]] = {}
     for subject, folder in _folders(path):
         if subject not in ratings:
             raise InputError(f"has no row for participant {subject}", where=str(details), fix="Get the file again.")
-        for phase, files in _phases(folder, subject).items():
-            phases.setdefault(phase)
-            streams = {m: _samples(file, m) for m, file in files.items()}
-            collected.add(
-                streams, 0.0, max(c.end_s for c in streams.values()), trial=f"P{subject}-{phase}",
-                recording=str(next(iter(files.values()))), subject=f"P{subject}", session=f"P{subject}",
-                stimulus=phase, _phase=phase, _suds=ratings[subject].get(phase, float("nan")),
-            )  # fmt: skip
-    if not len(collected) and window_s is None:
+        persons.setdefault(subject, []).append(_phases(folder, subject))
+    phases = {phase for found in persons.values() for folder in found for phase in folder}
+    if not phases and window_s is None:
         raise lacking(SPEC, "its signals (p_4/…/ECG_Baseline_Rest.csv)", path)
+
+    def collected() -> Iterator[Windowed]:
+        for subject, found in persons.items():
+            windows = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
+            for phase, files in (item for folder in found for item in folder.items()):
+                streams = {m: _samples(file, m) for m, file in files.items()}
+                windows.add(
+                    streams, 0.0, max(c.end_s for c in streams.values()), trial=f"P{subject}-{phase}",
+                    recording=str(next(iter(files.values()))), subject=f"P{subject}", session=f"P{subject}",
+                    stimulus=phase, _phase=phase, _suds=ratings[subject].get(phase, float("nan")),
+                )  # fmt: skip
+            yield windows
 
     def labels(told: Mapping[str, Any]) -> dict[str, Labels]:
         suds = np.array(told["_suds"], float)
         source = ["" if np.isnan(s) else f"{s:g}" for s in suds]
         high = ["" if np.isnan(s) else ANXIETY[int(s >= threshold)] for s in suds]
         return {
-            "phase": Labels.of_classes(told["_phase"], [*PHASES, *sorted(set(phases) - set(PHASES))]),
+            "phase": Labels.of_classes(told["_phase"], [*PHASES, *sorted(phases - set(PHASES))]),
             "anxiety": Labels.of_classes(high, ANXIETY, source=source),
             "suds": Labels("continuous", ("suds",), suds[:, None], units="0 to 100", source=tuple(source)),
         }
 
-    return collected.dataset(labels, terms=SPEC.licence, where=str(path))
+    return apart(collected(), labels, list, terms=SPEC.licence, where=str(path))
 
 
 def _folders(path: Path) -> Iterator[tuple[str, Path]]:

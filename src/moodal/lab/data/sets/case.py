@@ -25,8 +25,9 @@ from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.rated import rated, rating_labels
 from moodal.lab.data.spec import SetSpec, find, lacking
+from moodal.lab.data.streams import gathered
 from moodal.lab.data.told import checked as known
-from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked, joined, runs
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked, runs
 
 __all__ = ["SPEC", "generate", "people", "read"]
 
@@ -87,9 +88,10 @@ def read(
     ------
     InputError : a part is not there, cannot be read, or is not what it should be.
     """
-    return joined(list(people(
+    each = people(
         root, window_s=window_s, hop_s=hop_s, rule=rule, signals=signals, modalities=modalities, accept=accept
-    )))  # fmt: skip
+    )
+    return gathered(each)
 
 
 def people(

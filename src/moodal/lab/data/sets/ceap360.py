@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,14 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.plausible import Plausible
-from moodal.lab.data.rated import rated, rating_labels
+from moodal.lab.data.rated import Running, rated
 from moodal.lab.data.spec import SetSpec, find, lacking, need
+from moodal.lab.data.streams import gathered
 from moodal.lab.data.told import checked as known
 from moodal.lab.data.twin import write
-from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, apart, checked
 
-__all__ = ["SPEC", "generate", "read"]
+__all__ = ["SPEC", "generate", "people", "read"]
 
 SPEC = SetSpec(
     name="ceap-360vr",
@@ -74,7 +76,7 @@ def read(
     modalities: Sequence[str] = (),
     accept: Sequence[str] = (),
 ) -> Dataset:
-    """Windows of ``window_s`` every ``hop_s`` seconds of each film; None: whole films.
+    """All people's windows of ``window_s`` every ``hop_s`` seconds of each film; None: whole films.
 
     Modalities (all signals, or those named): ``ppg`` 64 Hz, ``eda`` 4 Hz (µS), ``temp`` 4 Hz (°C), ``acc`` 32 Hz (g),
     ``hr`` 1 Hz (1/min), ``rating`` 5 Hz (what the joystick told: only where it is not the label). Labels: ``ratings``
@@ -88,6 +90,24 @@ def read(
     InputError : a part is not there, cannot be read, or is not what it should be.
     UsageError : ``rating`` is to be read, and is what the label is made of.
     """
+    each = people(
+        root, window_s=window_s, hop_s=hop_s, by=by, rule=rule, level=level, modalities=modalities, accept=accept
+    )
+    return gathered(each)
+
+
+def people(
+    root: Path | str | None = None,
+    *,
+    window_s: float | None = 10.0,
+    hop_s: float | None = None,
+    by: str = "",
+    rule: str = "ge5",
+    level: str = "raw",
+    modalities: Sequence[str] = (),
+    accept: Sequence[str] = (),
+) -> Iterator[Dataset]:
+    """What `read` gives, one person after another, so that one person's signals are in memory at a time."""
     window_s, hop_s = checked(window_s, hop_s, SPEC.name)
     known("level", level, tuple(_LEVELS), SPEC.name)
     rated([], rule, where=SPEC.name, subject=[])
@@ -104,20 +124,29 @@ def read(
     rates = {m: FRAME_HZ if level == "frame" else s[3] for m, s in _STREAMS.items()} | {"rating": RATING_HZ}
     fields = {m: s[2] for m, s in _STREAMS.items()} | {"rating": RATING}
     checks = Plausible(SPEC.name, (*accept, "unit") if level != "raw" else accept)
-    collected = Windowed(SPEC.name, {m: (fields[m], rates[m]) for m in wanted}, window_s, hop_s)
     running: dict[str, tuple[FloatArray, FloatArray]] = {}
-    for told in _compact(path) if compact else _official(path, level, wanted):
-        name = f"P{told.number:02d}"
-        running[f"{name}-{told.film}"] = told.times, told.ratings
-        streams = {m: told.streams[m] for m in wanted if m in told.streams}
-        for m, c in streams.items():
-            if m != "rating":
-                checks.stream(m, c.values, c.rate_hz, fields[m], f"{told.file}, {told.film}")
-        collected.add(
-            streams, min(c.start_s for c in streams.values()), max(c.end_s for c in streams.values()),
-            trial=f"{name}-{told.film}", recording=told.file, subject=name, session=name, stimulus=told.film,
-            _final=told.final, _trial=f"{name}-{told.film}",
-        )  # fmt: skip
+
+    def collected() -> Iterator[Windowed]:
+        found = _compact(path) if compact else _official(path, level, wanted)
+        for number, films in groupby(found, key=lambda film: film.number):
+            windows, name = (
+                Windowed(SPEC.name, {m: (fields[m], rates[m]) for m in wanted}, window_s, hop_s),
+                f"P{number:02d}",
+            )
+            for told in films:
+                running[f"{name}-{told.film}"] = told.times, told.ratings
+                streams = {m: told.streams[m] for m in wanted if m in told.streams}
+                for m, c in streams.items():
+                    if m != "rating":
+                        checks.stream(m, c.values, c.rate_hz, fields[m], f"{told.file}, {told.film}")
+                windows.add(
+                    streams, min(c.start_s for c in streams.values()), max(c.end_s for c in streams.values()),
+                    trial=f"{name}-{told.film}", recording=told.file, subject=name, session=name, stimulus=told.film,
+                    _final=told.final, _trial=f"{name}-{told.film}",
+                )  # fmt: skip
+            yield windows
+
+    ratings = Running(RATING, rule, SCALE, str(path))
     notices: list[str] = []
     if level != "raw" and not compact:
         notices.append(f"level {level}: its makers stretched each film's skin, pulse and temperature to 0 … 1")
@@ -130,12 +159,11 @@ def read(
                 window_means(*running[t], [a], [b])
                 for t, a, b in zip(told["_trial"], told["start_s"], told["end_s"], strict=True)
             ])  # fmt: skip
-        both = dict(zip(RATING, means.T.tolist(), strict=True))
-        made, said = rating_labels(both, rule, SCALE, subject=told["subject"], where=str(path))
-        notices.extend([*said, *checks.notices])
-        return made
+        return ratings.labels(means, told["subject"])
 
-    return collected.dataset(labels, terms=SPEC.licence, notices=notices, where=str(path))
+    return apart(
+        collected(), labels, lambda: [*notices, *ratings.notices, *checks.notices], terms=SPEC.licence, where=str(path)
+    )
 
 
 class _Film:

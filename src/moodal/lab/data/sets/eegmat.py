@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,11 @@ from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.recordings import channels
 from moodal.lab.data.spec import SetSpec, find, lacking, need
+from moodal.lab.data.streams import gathered
 from moodal.lab.data.twin import tabled, write
-from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, apart, checked
 
-__all__ = ["SPEC", "generate", "read"]
+__all__ = ["SPEC", "generate", "people", "read"]
 
 SPEC = SetSpec(
     name="eegmat",
@@ -62,7 +64,7 @@ def read(
     hop_s: float | None = None,
     accept: Sequence[str] = (),
 ) -> Dataset:
-    """One example a recording, or its windows of ``window_s`` every ``hop_s`` seconds.
+    """One example a recording of all people, or its windows of ``window_s`` every ``hop_s`` seconds.
 
     Modalities: ``eeg (steps, 19)`` at 125 Hz and ``ecg (steps, 1)`` at 250 Hz, µV. Label ``workload``: rest or task.
     ``accept`` waives checks (see `moodal.lab.data.plausible`).
@@ -72,30 +74,50 @@ def read(
     InputError : a part is not there or cannot be read.
     MissingExtra : the official files need scipy.
     """
+    return gathered(people(root, window_s=window_s, hop_s=hop_s, accept=accept))
+
+
+def people(
+    root: Path | str | None = None,
+    *,
+    window_s: float | None = None,
+    hop_s: float | None = None,
+    accept: Sequence[str] = (),
+) -> Iterator[Dataset]:
+    """What `read` gives, one person after another, so that one person's signals are in memory at a time."""
     window_s, hop_s = checked(window_s, hop_s, SPEC.name)
     path, compact = find(SPEC, root)
     (info,) = need(SPEC, path, ["subject-info.csv"])
-    people = _people(info)
-    collected = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
-    checks, notices = Plausible(SPEC.name, accept), []
-    for subject, state, file, streams in _compact(path, people) if compact else _official(path, people, checks):
-        if not streams:
-            notices.append(f"S{subject:02d}-{state} has neither EEG nor ECG and is left out")
-            continue
-        for m, c in streams.items():
-            scaled = c.values if c.scale == 1.0 else c.values * c.scale
-            checks.stream(m, scaled, c.rate_hz, MODALITIES[m][0], f"{file}, {m}", published_hz=MODALITIES[m][1])
-        person = people[subject]
-        name = f"S{subject:02d}"
-        collected.add(
-            streams, 0.0, min(c.end_s for c in streams.values()),
-            trial=f"{name}-{state}", recording=file, subject=name, session=name, _workload=state,
-            sex={"F": "female", "M": "male"}.get(person.get("Gender", ""), ""), age=person.get("Age", ""),
-            counter={"1": "good", "0": "bad"}.get(person.get("Count quality", ""), ""),
-        )  # fmt: skip
-    return collected.dataset(
-        lambda told: {"workload": Labels.of_classes(told["_workload"], STATES)}, terms=SPEC.licence,
-        notices=[*notices, *checks.notices], where=str(path),
+    persons = _people(info)
+    checks = Plausible(SPEC.name, accept)
+    notices: list[str] = []
+
+    def collected() -> Iterator[Windowed]:
+        found = _compact(path, persons) if compact else _official(path, persons, checks)
+        for subject, recordings in groupby(found, key=lambda one: one[0]):
+            windows, person, name = (
+                Windowed(SPEC.name, MODALITIES, window_s, hop_s),
+                persons[subject],
+                f"S{subject:02d}",
+            )
+            for _, state, file, streams in recordings:
+                if not streams:
+                    notices.append(f"{name}-{state} has neither EEG nor ECG and is left out")
+                    continue
+                for m, c in streams.items():
+                    scaled = c.values if c.scale == 1.0 else c.values * c.scale
+                    checks.stream(m, scaled, c.rate_hz, MODALITIES[m][0], f"{file}, {m}", published_hz=MODALITIES[m][1])
+                windows.add(
+                    streams, 0.0, min(c.end_s for c in streams.values()),
+                    trial=f"{name}-{state}", recording=file, subject=name, session=name, _workload=state,
+                    sex={"F": "female", "M": "male"}.get(person.get("Gender", ""), ""), age=person.get("Age", ""),
+                    counter={"1": "good", "0": "bad"}.get(person.get("Count quality", ""), ""),
+                )  # fmt: skip
+            yield windows
+
+    return apart(
+        collected(), lambda told: {"workload": Labels.of_classes(told["_workload"], STATES)},
+        lambda: [*notices, *checks.notices], terms=SPEC.licence, where=str(path),
     )  # fmt: skip
 
 

@@ -26,14 +26,15 @@ from moodal.lab.data.dataset import Dataset
 from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.plausible import Plausible
-from moodal.lab.data.rated import rated, rating_labels
+from moodal.lab.data.rated import Running, rated
 from moodal.lab.data.spec import SetSpec, find, need
+from moodal.lab.data.streams import gathered
 from moodal.lab.data.told import checked as known
 from moodal.lab.data.told import number
 from moodal.lab.data.twin import tabled, write
-from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, apart, checked
 
-__all__ = ["SPEC", "generate", "read"]
+__all__ = ["SPEC", "generate", "people", "read"]
 
 SPEC = SetSpec(
     name="k-emocon",
@@ -61,7 +62,7 @@ BY = {"self": ("self_annotations", "self"), "partner": ("partner_annotations", "
 #: People whose files hold several wristbands → the one that was worn in the debate (beat intervals of 31 are of A01525,
 #: which are not read here). The makers name 31 and 32; users of the set keep the same pair for 29 and 30.
 WORN = {29: "A013E1", 30: "A01A3A", 31: "A013E1", 32: "A01A3A"}
-STEP_S, SCALE = 5.0, (1.0, 5.0)
+RATING, STEP_S, SCALE = ("valence", "arousal"), 5.0, (1.0, 5.0)
 #: Calm minutes from ``initTime`` on, s; holes longer than this stay holes, s (the belt skips seconds).
 BASELINE_S, _HOLE_S = 120.0, {"hr": 3.0}
 
@@ -76,7 +77,7 @@ def read(
     baseline: bool = False,
     accept: Sequence[str] = (),
 ) -> Dataset:
-    """Windows of ``window_s`` every ``hop_s`` seconds of the debate, from its start; None: whole debates.
+    """All people's windows of ``window_s`` every ``hop_s`` seconds of the debate, from its start; None: whole debates.
 
     Modalities: ``ppg`` 64 Hz (device units), ``eda`` 4 Hz (µS), ``temp`` 4 Hz (°C), ``acc`` 32 Hz (g), ``hr`` 1 Hz
     (1/min). Samples stand on an even grid from their stamps; holes are NaN. Labels: ``ratings`` (valence, arousal 1 to
@@ -88,6 +89,21 @@ def read(
     ------
     InputError : a part is not there, cannot be read, or is not what it should be.
     """
+    each = people(root, window_s=window_s, hop_s=hop_s, by=by, rule=rule, baseline=baseline, accept=accept)
+    return gathered(each)
+
+
+def people(
+    root: Path | str | None = None,
+    *,
+    window_s: float | None = 5.0,
+    hop_s: float | None = None,
+    by: str = "self",
+    rule: str = "ge3",
+    baseline: bool = False,
+    accept: Sequence[str] = (),
+) -> Iterator[Dataset]:
+    """What `read` gives, one person after another, so that one person's signals are in memory at a time."""
     window_s, hop_s = checked(window_s, hop_s, SPEC.name)
     known("by", by, tuple(BY), SPEC.name)
     rated([], rule, where=SPEC.name, subject=[])
@@ -97,29 +113,33 @@ def read(
     checks = Plausible(SPEC.name, accept)
     notices: list[str] = []
     told_by: dict[str, tuple[FloatArray, FloatArray]] = {}
-    collected = Windowed(SPEC.name, {m: (s[2], s[3]) for m, s in _STREAMS.items()}, window_s, hop_s)
-    for person in _people(meta):
-        name = f"P{person.number:02d}"
-        streams = dict(_streams(path, person, notices))
-        if not streams:
-            notices.append(f"{name} has no signals and is left out")
-            continue
-        for m, c in streams.items():
-            checks.stream(m, c.values, c.rate_hz, _STREAMS[m][2], f"{path}, {name}")
-        folder, ending = BY[by]
-        file = path / "emotion_annotations" / folder / f"P{person.number}.{ending}.csv"
-        if not file.is_file():
-            notices.append(f"{name} has no {file.name} and is left out")
-            continue
-        told_by[name] = _annotations(file, person)
-        at = {"recording": str(path / "e4_data" / str(person.number) / "E4_BVP.csv"), "subject": name,
-              "session": person.pair, "dialogue": person.pair, "pair": person.pair}  # fmt: skip
-        if baseline:
-            end = min(BASELINE_S, person.start)
-            collected.add(streams, 0.0, end, trial=f"{name}-baseline", stimulus="baseline", **at)
-        kept = collected.add(streams, person.start, person.end, trial=f"{name}-debate", stimulus="debate", **at)
-        if not kept:
-            notices.append(f"{name} has no signal in the debate and is left out")
+    ratings = Running(RATING, rule, SCALE, str(path))
+
+    def collected() -> Iterator[Windowed]:
+        for person in _people(meta):
+            windows = Windowed(SPEC.name, {m: (s[2], s[3]) for m, s in _STREAMS.items()}, window_s, hop_s)
+            name = f"P{person.number:02d}"
+            streams = dict(_streams(path, person, notices))
+            if not streams:
+                notices.append(f"{name} has no signals and is left out")
+                continue
+            for m, c in streams.items():
+                checks.stream(m, c.values, c.rate_hz, _STREAMS[m][2], f"{path}, {name}")
+            folder, ending = BY[by]
+            file = path / "emotion_annotations" / folder / f"P{person.number}.{ending}.csv"
+            if not file.is_file():
+                notices.append(f"{name} has no {file.name} and is left out")
+                continue
+            told_by[name] = _annotations(file, person)
+            at = {"recording": str(path / "e4_data" / str(person.number) / "E4_BVP.csv"), "subject": name,
+                  "session": person.pair, "dialogue": person.pair, "pair": person.pair}  # fmt: skip
+            if baseline:
+                end = min(BASELINE_S, person.start)
+                windows.add(streams, 0.0, end, trial=f"{name}-baseline", stimulus="baseline", **at)
+            kept = windows.add(streams, person.start, person.end, trial=f"{name}-debate", stimulus="debate", **at)
+            if not kept:
+                notices.append(f"{name} has no signal in the debate and is left out")
+            yield windows
 
     def labels(told: Mapping[str, Sequence[Any]]) -> dict[str, Labels]:
         means = np.full((len(told["subject"]), 2), np.nan)
@@ -128,12 +148,11 @@ def read(
             mine = np.flatnonzero(subjects == name)
             starts, ends = (np.array(told[c])[mine].tolist() for c in ("start_s", "end_s"))
             means[mine] = window_means(times, values, starts, ends)
-        both = {"valence": means[:, 0].tolist(), "arousal": means[:, 1].tolist()}
-        made, said = rating_labels(both, rule, SCALE, subject=told["subject"], where=str(path))
-        notices.extend([*said, *checks.notices])
-        return made
+        return ratings.labels(means, told["subject"])
 
-    return collected.dataset(labels, terms=SPEC.licence, notices=notices, where=str(path))
+    return apart(
+        collected(), labels, lambda: [*notices, *ratings.notices, *checks.notices], terms=SPEC.licence, where=str(path)
+    )
 
 
 @dataclass(frozen=True)

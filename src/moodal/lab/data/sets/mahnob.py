@@ -26,6 +26,7 @@ from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.rated import LEVELS, quadrants
 from moodal.lab.data.skin import SKIN_UNITS, Skin, stated
 from moodal.lab.data.spec import SetSpec, find, lacking
+from moodal.lab.data.streams import each
 from moodal.lab.data.told import checked
 from moodal.lab.data.twin import write
 from moodal.lab.data.watched import BASELINES, Trial, Watched, apart, numbered, picked, subtracted, together
@@ -111,7 +112,8 @@ def people(
     """What `read` gives, one person after another, so that one person's signals are in memory at a time."""
     asked = _Asked.of(root, signals, baseline, subjects, accept, as_published)
     collector = partial(asked.collector, window_s, hop_s, rule)
-    return map(asked.with_emotion, apart(map(asked.trials, asked.sessions), collector, asked.notices, SPEC, asked.path))
+    parts = apart(map(asked.trials, asked.sessions), collector, asked.notices, SPEC, asked.path)
+    return each(asked.with_emotion, parts)
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,13 @@ from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.recordings import channels
 from moodal.lab.data.spec import SetSpec, find, lacking, need
+from moodal.lab.data.streams import gathered
 from moodal.lab.data.twin import tabled, write
-from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked, runs
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, apart, checked, runs
 from moodal.media import e4
 from moodal.media.whole import of_events, whole
 
-__all__ = ["SPEC", "generate", "read", "sessions"]
+__all__ = ["SPEC", "generate", "people", "read", "sessions"]
 
 SPEC = SetSpec(
     name="stress-predict",
@@ -78,32 +79,48 @@ def read(
     ------
     InputError : a part is not there or cannot be read.
     """
+    return gathered(people(root, window_s=window_s, hop_s=hop_s, accept=accept))
+
+
+def people(
+    root: Path | str | None = None,
+    *,
+    window_s: float | None = 60.0,
+    hop_s: float | None = None,
+    accept: Sequence[str] = (),
+) -> Iterator[Dataset]:
+    """What `read` gives, one person after another, so that one person's signals are in memory at a time."""
     window_s, hop_s = checked(window_s, hop_s, SPEC.name)
     path, compact = find(SPEC, root)
-    collected = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
     notices: list[str] = []
     checks = Plausible(SPEC.name, accept)
-    for subject, file, streams, stretches in _compact(path) if compact else _official(path, notices):
-        for m, c in streams.items():
-            if m in MODALITIES:
-                values = c.values if c.scale == 1.0 else c.values * c.scale
-                fields, rate = MODALITIES[m]
-                checks.stream(m, values, c.rate_hz, fields, f"{file}, {m}", published_hz=rate)
-        for k, (start, end, task) in enumerate(stretches):
-            told = TASKS[task] if task >= 0 else "task"
-            collected.add(
-                {m: c for m, c in streams.items() if m in MODALITIES}, start, end,
-                trial=f"{subject}-{k + 1}-{told}", recording=file, subject=subject, session=subject,
-                stimulus=told if task else "",
-                stretch=f"{k + 1}-{told}",
-                _task=TASKS[task] if task >= 0 else "", _stress=STRESS[task != 0], _source=str(int(task != 0)),
-            )  # fmt: skip
-    return collected.dataset(
+
+    def collected() -> Iterator[Windowed]:
+        for subject, file, streams, stretches in _compact(path) if compact else _official(path, notices):
+            windows = Windowed(SPEC.name, MODALITIES, window_s, hop_s)
+            for m, c in streams.items():
+                if m in MODALITIES:
+                    values = c.values if c.scale == 1.0 else c.values * c.scale
+                    fields, rate = MODALITIES[m]
+                    checks.stream(m, values, c.rate_hz, fields, f"{file}, {m}", published_hz=rate)
+            for k, (start, end, task) in enumerate(stretches):
+                told = TASKS[task] if task >= 0 else "task"
+                windows.add(
+                    {m: c for m, c in streams.items() if m in MODALITIES}, start, end,
+                    trial=f"{subject}-{k + 1}-{told}", recording=file, subject=subject, session=subject,
+                    stimulus=told if task else "",
+                    stretch=f"{k + 1}-{told}",
+                    _task=TASKS[task] if task >= 0 else "", _stress=STRESS[task != 0], _source=str(int(task != 0)),
+                )  # fmt: skip
+            yield windows
+
+    return apart(
+        collected(),
         lambda told: {
             "stress": Labels.of_classes(told["_stress"], STRESS, source=told["_source"]),
             "task": Labels.of_classes(told["_task"], TASKS),
         },
-        terms=SPEC.licence, notices=[*notices, *checks.notices], where=str(path),
+        lambda: [*notices, *checks.notices], terms=SPEC.licence, where=str(path),
     )  # fmt: skip
 
 

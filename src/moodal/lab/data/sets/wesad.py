@@ -23,9 +23,10 @@ from moodal.lab.data.labels import Labels
 from moodal.lab.data.planted import Person, latent, signal
 from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.spec import SetSpec, find, lacking, need
+from moodal.lab.data.streams import gathered
 from moodal.lab.data.told import number
 from moodal.lab.data.twin import write
-from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked, joined, runs
+from moodal.lab.data.windows import Channels, Windowed, WindowsTruth, checked, runs
 
 __all__ = ["SPEC", "generate", "people", "read"]
 
@@ -83,7 +84,7 @@ def read(
     ------
     InputError : a part is not there or cannot be read.
     """
-    return joined(list(people(root, window_s=window_s, hop_s=hop_s, modalities=modalities, accept=accept)))
+    return gathered(people(root, window_s=window_s, hop_s=hop_s, modalities=modalities, accept=accept))
 
 
 def people(
