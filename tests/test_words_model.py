@@ -12,7 +12,7 @@ from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.errors import ModelError
 from moodal.core.scheme import scheme
-from moodal.dsp.text import is_sign, is_word, keys, mark_negation, tokens
+from moodal.dsp.text import character_features, character_keys, is_sign, is_word, keys, mark_negation, tokens
 from moodal.dsp.text_sparse import SparseRows, Vocabulary, text_keys, tfidf
 from moodal.extract.words.model import Scored, TextModel, open_model
 
@@ -196,6 +196,15 @@ def test_negation_reaches_four_words_and_ends_at_marks_and_turns() -> None:
 def test_keys_are_crc32_of_utf8() -> None:
     assert keys(["123456789"]).tolist() == [0xCBF43926]  # the check value of ISO 3309
     assert keys([]).shape == (0,)
+
+
+def test_keys_of_letters_within_words_are_those_of_their_features() -> None:
+    words = tokens("I can't say: naïve café, a, XD 3.5 \U0001f602 Straße don't \ud800 a")
+    for lengths in ((3, 4), (1, 7)):
+        told = character_keys(words, *lengths)
+        np.testing.assert_array_equal(told, keys(character_features(words, *lengths)))
+        np.testing.assert_array_equal(told, character_keys(words, *lengths))
+    assert character_keys([]).shape == (0,)
 
 
 def test_tfidf_blocks_have_their_weights_as_length() -> None:

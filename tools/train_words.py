@@ -28,7 +28,7 @@ import words_report as report
 
 from moodal.core.bundle import Bundle
 from moodal.core.scheme import mapping, scheme
-from moodal.dsp.text_language import english_evidence
+from moodal.dsp.text_language import LanguageTable
 from moodal.dsp.text_sparse import SparseRows
 from moodal.lab.experts.words.linear import Floats, logistic, quantised, ridge
 from moodal.lab.experts.words.ngrams import BLOCK_WEIGHTS, features, language_odds, vocabulary
@@ -151,10 +151,7 @@ def train(
     step = 4.0 / 127
     odds = np.round(language.idf / step).astype(np.int8)
     held_english = [*corpus.english[1::2], *corpus.texts[1::2]]
-
-    def evidence(text: str) -> float:
-        return english_evidence(text, language.keys, odds * np.float32(step), round(unknown, 4))
-
+    evidence = LanguageTable(language.keys, odds * np.float32(step), round(unknown, 4)).evidence
     english = np.array([evidence(t) for t in held_english])
     foreign = {
         name: np.array([evidence(t) for lang, t in corpus.foreign[1::2] if lang == name])

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["character_features", "is_sign", "is_word", "keys", "mark_negation", "tokens", "word_features"]
+__all__ = [
+    "character_features",
+    "character_keys",
+    "is_sign",
+    "is_word",
+    "key",
+    "keys",
+    "mark_negation",
+    "tokens",
+    "word_features",
+]
 
 #: Typographic apostrophes and quotes that stand for the plain ones.
 _FOLD = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "…": "..."})
@@ -31,6 +41,8 @@ _TOKEN = re.compile(
     r"|[^\w\s]"  # emoji and the rest, one sign each
 )
 _EMOTICON = re.compile(r"(?<!\w)(?:[:;=8]['\-^o]?[)(\]\[DpP/\\|*]+|<3|\^_*\^|[xX]D)(?!\w)")
+#: Of these signs each emoticon has one; most texts have none of either.
+_IN_EMOTICONS = re.compile(r"[:;=8<^D]")
 #: The emoticons that begin with a letter.
 _LETTER_FACES = frozenset(["xD", "XD"])
 _LONG = re.compile(r"(\w)\1{2,}")
@@ -75,6 +87,8 @@ _TURNS = frozenset(["but", "however", "though", "although", "yet", "because", "e
 _IDIOMS = frozenset(["wait", "stop", "help", "only", "just", "wonder", "doubt"])
 #: Tokens that a negation reaches: "not a very happy" has three.
 _REACH = 4
+#: Checksum of what character features begin with.
+_MARKED = crc32(b"~")
 _PUNCTUATION = frozenset(".,;:!?\"'()[]{}-–—_/\\*&%$§@~+=|^<>«»¿¡♪♫#•·")
 
 
@@ -92,11 +106,14 @@ def tokens(text: str) -> list[str]:
 
 @lru_cache(maxsize=16)  # a text is asked for its tokens by all that reads it
 def _tokens(text: str) -> tuple[str, ...]:
-    folded = unicodedata.normalize("NFC", text).translate(_FOLD)
-    folded = _LINK.sub(" ", _IGNORED.sub("", folded))
+    if text.isascii():
+        folded = text.replace("`", "'")
+    else:
+        folded = _IGNORED.sub("", unicodedata.normalize("NFC", text).translate(_FOLD))
+    folded = _LINK.sub(" ", folded)
     found: list[str] = []
     start = 0
-    for hit in [*_EMOTICON.finditer(folded), None]:
+    for hit in [*(_EMOTICON.finditer(folded) if _IN_EMOTICONS.search(folded) else ()), None]:
         part = folded[start : hit.start() if hit else len(folded)]
         found += [_fold(t) for t in _TOKEN.findall(_PLACEHOLDER.sub(" ", part.lower()))]
         if hit:
@@ -105,12 +122,14 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=20_000)  # a language says few words over and over
 def _fold(token: str) -> str:
     if token[0].isdigit():
         return "#"
     if token[0] in ".!?" and len(token) > 1:
         return "?!" if "?" in token and "!" in token else token[0] * 2
-    return _LONG.sub(r"\1\1", token)
+    # Where one sign stands three times, two fewer than there are signs are different.
+    return _LONG.sub(r"\1\1", token) if len(set(token)) < len(token) - 1 else token
 
 
 def is_word(token: str) -> bool:
@@ -131,6 +150,8 @@ def mark_negation(words: Sequence[str]) -> list[str]:
     >>> mark_negation(["can't", "stop", "crying"])
     ["can't", 'stop', 'crying']
     """
+    if not any(word in _NEGATIONS or word.endswith("n't") for word in words):
+        return list(words)
     marked: list[str] = []
     left = 0
     for word in words:
@@ -169,6 +190,26 @@ def character_features(words: Iterable[str], shortest: int = 3, longest: int = 5
                 yield f"~{edged[i : i + n]}"
 
 
+def character_keys(words: Iterable[str], shortest: int = 3, longest: int = 5) -> npt.NDArray[np.uint32]:
+    """Keys of the `character_features` of words in order: ``(n,)``, read-only."""
+    return np.frombuffer(b"".join(_word_keys(word, shortest, longest) for word in words), np.uint32)
+
+
+@lru_cache(maxsize=20_000)  # as above
+def _word_keys(word: str, shortest: int, longest: int) -> bytes:
+    if not word.isascii() or not is_word(word):
+        return keys(character_features([word], shortest, longest)).tobytes()
+    # A letter is a byte: what the features begin with is hashed once, and no string is made of each.
+    edged = f"<{word}>".encode()
+    found = [crc32(edged[i : i + n], _MARKED) for n in range(shortest, longest + 1) for i in range(len(edged) - n + 1)]
+    return np.array(found, np.uint32).tobytes()
+
+
 def keys(features: Iterable[str]) -> npt.NDArray[np.uint32]:
-    """CRC-32 of each feature's UTF-8 bytes: ``(n,)``."""
-    return np.array([zlib.crc32(f.encode("utf-8", "surrogatepass")) for f in features], np.uint32)
+    """The `key` of each feature: ``(n,)``."""
+    return np.array([key(f) for f in features], np.uint32)
+
+
+def key(feature: str) -> int:
+    """CRC-32 of a feature's UTF-8 bytes."""
+    return crc32(feature.encode("utf-8", "surrogatepass"))

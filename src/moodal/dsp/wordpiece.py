@@ -6,6 +6,7 @@ case, accents taken off, punctuation and Chinese characters standing alone.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -59,8 +60,8 @@ class WordPiece:
 
 def words(text: str) -> list[str]:
     """Words and signs of a text, lower case and without accents."""
-    if text.isascii():
-        return text.lower().translate(_ASCII).split()
+    if text.isascii() and text.isprintable():
+        return _PLAIN.findall(text.lower())
     plain = "".join(_spaced(c) for c in text)
     plain = unicodedata.normalize("NFD", plain.lower())
     spread = "".join("" if unicodedata.category(c) == "Mn" else f" {c} " if _sign(c) else c for c in plain)
@@ -83,5 +84,5 @@ def _sign(c: str) -> bool:
     return unicodedata.category(c)[0] == "P" or (c.isascii() and c.isprintable() and not c.isalnum() and c != " ")
 
 
-#: What becomes of each character of ASCII: the same, in one step.
-_ASCII = {i: f" {c} " if _sign(c) else _spaced(c) for i in range(128) for c in [chr(i)]}
+#: Words and signs of ASCII without control characters, in one step.
+_PLAIN = re.compile(r"[a-z0-9]+|[!-/:-@\[-`{-~]")

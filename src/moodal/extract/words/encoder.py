@@ -123,14 +123,22 @@ class TextEncoder:
         others."""
         found = np.zeros((len(windows), self.width), np.float32)
         for k, pieces in enumerate(windows):
-            ids = np.array([pieces], np.int64)
-            found[k] = self._run(ids, np.zeros_like(ids), np.ones(ids.shape, bool))[0].mean(axis=0)
+            # The mean, without what `numpy.mean` does around it.
+            found[k] = np.add.reduce(self._run(np.array([pieces], np.int64))[0], axis=0) / len(pieces)
         return found
 
     def _run(
-        self, ids: npt.NDArray[np.int64], types: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_]
+        self,
+        ids: npt.NDArray[np.int64],
+        types: npt.NDArray[np.int64] | None = None,
+        mask: npt.NDArray[np.bool_] | None = None,
     ) -> npt.NDArray[np.float32]:
-        asked = {"ids": ids} if self.alone else {"ids": ids, "types": types, "mask": mask}
+        """States of ``ids (n, T)``; without ``types`` and ``mask`` all are of the utterance itself, and none is
+        padded."""
+        asked: dict[str, npt.NDArray[np.generic]] = {"ids": ids}
+        if not self.alone:
+            asked["types"] = np.zeros_like(ids) if types is None else types
+            asked["mask"] = np.ones(ids.shape, bool) if mask is None else mask
         (states,) = self._session.run(None, asked)  # type: ignore[attr-defined]
         return np.asarray(states, np.float32)
 

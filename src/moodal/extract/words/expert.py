@@ -88,13 +88,12 @@ class _Text:
             raise InputError("is no text", where=str(example.file), fix="Put what is said in a column `text`.")
         return self.reader.read(example.text)
 
-    def _head(self, evidence: Evidence) -> FloatArray:
+    def _head(self, state: FloatArray) -> FloatArray:
         """``(k,)``: row by row, so that no number depends on how products are blocked."""
-        state = self.reader.parts(evidence).state.astype(np.float64)
-        return np.asarray(((state[:, None, :] * self._weight).sum(axis=2) + self._bias).mean(axis=0))
+        return np.asarray(np.einsum("kd,d->k", self._weight, state) + self._bias)
 
-    def _withheld(self, evidence: Evidence) -> str:
-        return "out_of_domain" if self.reader.distance(evidence) > 1 else ""
+    def _withheld(self, state: FloatArray) -> str:
+        return "out_of_domain" if self.reader.distance(state) > 1 else ""
 
 
 class LabelRunner(_Text):
@@ -120,9 +119,9 @@ class LabelRunner(_Text):
 
     def tell(self, evidence: Evidence, person: Sequence[Evidence] = ()) -> Told:
         """One score in (0, 1) a label; windows of a longer text are averaged."""
-        grams = self.reader.parts(evidence).labels.mean(axis=0, dtype=np.float64)
-        odds = self._told["net"] * self._head(evidence) + self._told["grams"] * grams + self._offset
-        return Told(1 / (1 + np.exp(-odds)), self._withheld(evidence))
+        read = self.reader.parts(evidence)
+        odds = self._told["net"] * self._head(read.state) + self._told["grams"] * read.labels + self._offset
+        return Told(1 / (1 + np.exp(-odds)), self._withheld(read.state))
 
     def in_scheme(self, name: str, scores: FloatArray) -> FloatArray:
         """Scores ``(28,)`` as shares of another scheme's classes, calibrated on single-label sentences.
@@ -153,6 +152,6 @@ class ValueRunner(_Text):
 
     def tell(self, evidence: Evidence, person: Sequence[Evidence] = ()) -> Told:
         """``mix (3, 3)``: what the head, the n-grams and 1 count for in each dimension."""
-        grams = self.reader.parts(evidence).values.mean(axis=0, dtype=np.float64)
-        values = self._mix[:, 0] * self._head(evidence) + self._mix[:, 1] * grams + self._mix[:, 2]
-        return Told(np.clip(values, -1, 1), self._withheld(evidence), self._half_width)
+        read = self.reader.parts(evidence)
+        values = self._mix[:, 0] * self._head(read.state) + self._mix[:, 1] * read.values + self._mix[:, 2]
+        return Told(np.clip(values, -1, 1), self._withheld(read.state), self._half_width)

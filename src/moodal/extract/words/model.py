@@ -16,7 +16,7 @@ from moodal.core.clock import FloatArray
 from moodal.core.errors import ModelError
 from moodal.core.scheme import mapping, scheme
 from moodal.dsp.text import is_sign, is_word, keys, mark_negation, tokens
-from moodal.dsp.text_language import english_evidence
+from moodal.dsp.text_language import LanguageTable
 from moodal.dsp.text_sparse import Vocabulary, text_keys, tfidf
 
 __all__ = ["DIMENSIONS", "Scored", "TextModel", "open_model"]
@@ -52,20 +52,28 @@ class TextModel:
         return Vocabulary(self._array("keys"), self._array("idf").astype(np.float32))
 
     @cached_property
-    def _weights(self) -> tuple[npt.NDArray[np.int8], FloatArray, FloatArray]:
-        return self._array("labels"), self._array("labels_scale"), self._array("labels_offset")
+    def _weights(self) -> npt.NDArray[np.int8]:
+        # Those of the labels and of the dimensions in one row, which one look into memory finds.
+        labels, affect = self._array("labels"), self._array("affect")
+        if len(labels) != len(affect):
+            raise self._fault("array affect is of the wrong length")
+        return np.concatenate([labels, affect], axis=1)
 
     @cached_property
-    def _affect(self) -> tuple[npt.NDArray[np.int8], FloatArray, FloatArray, FloatArray]:
-        names = ("affect", "affect_scale", "affect_from_labels", "affect_offset")
-        weights, scale, from_labels, offset = (self._array(n) for n in names)
-        return weights, scale, from_labels, offset
+    def _outputs(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        scale, offset = (
+            np.concatenate([self._array(f"labels_{n}"), self._array(f"affect_{n}")]) for n in ("scale", "offset")
+        )
+        return scale, offset, self._array("affect_from_labels")
 
     @cached_property
-    def _language(self) -> tuple[Vocabulary, float]:
+    def _language(self) -> LanguageTable:
         told = self.bundle.manifest["language"]
         odds = self._array("language_odds").astype(np.float32) * np.float32(told["step"])
-        return Vocabulary(self._array("language_keys"), odds), float(told["unknown"])
+        known = self._array("language_keys")
+        if len(known) != len(odds):
+            raise self._fault("array language_odds is of the wrong length")
+        return LanguageTable(known, odds, float(told["unknown"]))
 
     @cached_property
     def _lift(self) -> FloatArray:
@@ -79,13 +87,9 @@ class TextModel:
         ------
         ModelError : an array is missing or damaged.
         """
-        vocabulary, (labels, *_), (affect, *_), (table, _) = (
-            self._vocabulary, self._weights, self._affect, self._language
-        )  # fmt: skip
-        rows = {"idf": len(vocabulary.idf), "labels": len(labels), "affect": len(affect)}
+        vocabulary, _, _ = self._vocabulary, self._language, self._outputs
+        rows = {"idf": len(vocabulary.idf), "labels": len(self._weights)}
         wrong = [name for name, n in rows.items() if n != len(vocabulary.keys)]
-        if len(table.keys) != len(table.idf):
-            wrong.append("language_odds")
         if wrong:
             raise self._fault(f"array {wrong[0]} is of the wrong length")
         return self
@@ -101,8 +105,7 @@ class TextModel:
 
     def english(self, text: str) -> float:
         """Evidence that a text is English, in nats: above 0 for, below against, 0 without any word."""
-        table, unknown = self._language
-        return english_evidence(text, table.keys, table.idf, unknown)
+        return self._language.evidence(text)
 
     @property
     def english_floor(self) -> float:
@@ -137,10 +140,11 @@ class TextModel:
         words, characters = text_keys(text)
         weights = self.bundle.manifest["features"]["block_weights"]
         places, values = tfidf((words, characters), vocabulary, weights)
-        label_weights, label_scale, label_offset = self._weights
-        logits = (values[:, None] * label_weights[places]).sum(axis=0) * label_scale + label_offset
-        affect_weights, affect_scale, from_labels, affect_offset = self._affect
-        affect = (values[:, None] * affect_weights[places]).sum(axis=0) * affect_scale + affect_offset
+        scale, offset, from_labels = self._outputs
+        rows = self._weights[places].astype(np.float64)
+        rows *= values[:, None]
+        told = rows.sum(axis=0) * scale + offset
+        logits, affect = told[: len(from_labels)], told[len(from_labels) :]
         return logits, affect + (logits[:, None] * from_labels).sum(axis=0)
 
     def classes(self, labels: FloatArray) -> FloatArray:

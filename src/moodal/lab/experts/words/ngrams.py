@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moodal.dsp.text import is_word, keys, tokens
-from moodal.dsp.text_language import english_evidence, language_features
+from moodal.dsp.text_language import LanguageTable, language_features
 from moodal.dsp.text_sparse import SparseRows, Vocabulary, text_keys, tfidf
 from moodal.lab.experts.work import Work
 
@@ -106,8 +106,8 @@ def _language(english: Sequence[Sequence[str]], foreign: Sequence[tuple[str, str
     table, unknown = language_odds([t for told in english for t in told[::2]], foreign[::2])
     stored = np.round(table.idf / STEP).astype(np.int8)
     unknown = round(unknown, 4)
-    odds = stored * np.float32(STEP)
-    evidence = np.array([english_evidence(t, table.keys, odds, unknown) for told in english for t in told[1::2]])
+    rounded = LanguageTable(table.keys, stored * np.float32(STEP), unknown)
+    evidence = np.array([rounded.evidence(t) for told in english for t in told[1::2]])
     floor = round(float(min(np.quantile(evidence, FALSE_ALARMS), 0.0)), 3)
     return {"language_keys": table.keys, "language_odds": stored, "language": np.array([unknown, floor])}
 
