@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from moodal.core.errors import InputError
 from moodal.lab.data import matlab
+from moodal.lab.data.matlab_cells import Cells
 
 HELD: dict[str, Any] = {
     "data": np.arange(24.0).reshape(2, 3, 4),
@@ -84,6 +87,81 @@ def test_both_versions_give_the_same(version: str, tmp_path: Path) -> None:
     same(matlab.load(path), HELD)
     assert list(matlab.load(path, "name")) == ["name"]
     assert matlab.number(matlab.need(matlab.load(path), "struct", "rate", where=path), "rate", path) == 128
+
+
+def written(path: Path, version: str, held: dict[str, Any]) -> Path:
+    if version == "7.3":
+        return hdf5(path, held)
+    path.write_bytes(matlab.write(held, compressed=version != "5 plain"))
+    return path
+
+
+@pytest.mark.parametrize("version", ["5", "5 plain", "7.3"])
+def test_cells_one_after_another_are_those_of_the_whole(version: str, tmp_path: Path) -> None:
+    eeg = {"stimuli": [np.arange(12.0).reshape(4, 3), np.ones((2, 3))]}
+    people: list[Any] = [{"Age": "22", "EEG": eeg}, np.zeros((0, 0)), "Zoë", np.array([[1, -2]], np.int16)]
+    people += [np.array([[1.5]], np.float32), np.arange(24.0).reshape(2, 3, 4), ""]
+    held: dict[str, Any] = {"before": np.eye(2)}
+    held["SET"] = {"rate": np.array([[128.0]]), "Data": people, "names": ["AF3", "Cz"]}
+    path = written(tmp_path / "x.mat", version, held)
+    cells = Cells(path, "SET", "Data")
+    assert len(cells) == 7
+    for _ in range(2):
+        same(list(cells), matlab.load(path)["SET"]["Data"])
+    same(cells.rest, {"rate": held["SET"]["rate"], "names": ["AF3", "Cz"]})
+    wrong = [("set", "Data", "has no struct set"), ("before", "Data", "has no struct before")]
+    wrong += [("SET", "data", "has no data"), ("SET", "rate", "its rate is no cell array")]
+    for variable, field, line in wrong:
+        with pytest.raises(InputError, match=line):
+            Cells(path, variable, field)
+
+
+def test_cells_of_a_machine_of_the_other_byte_order(tmp_path: Path) -> None:
+    """A file of version 5 by hand, big-endian: struct S with the field D, a cell of two numbers."""
+
+    def part(kind: int, data: bytes) -> bytes:
+        return struct.pack(">II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
+
+    def array(made: int, shape: tuple[int, int], name: bytes, rest: bytes) -> bytes:
+        return part(
+            14, part(6, struct.pack(">II", made, 0)) + part(5, struct.pack(">ii", *shape)) + part(1, name) + rest
+        )
+
+    numbers = b"".join(array(6, (1, 1), b"", part(9, struct.pack(">d", x))) for x in (2.5, -1.0))
+    fields = struct.pack(">HHI", 4, 5, 2) + part(1, b"D\0") + array(1, (1, 2), b"", numbers)
+    path = tmp_path / "big.mat"
+    path.write_bytes(b"MATLAB 5.0".ljust(124) + b"\x01\x00MI" + array(2, (1, 1), b"S", fields))
+    assert [float(x[0, 0]) for x in matlab.load(path)["S"]["D"]] == [2.5, -1.0]
+    assert [float(x[0, 0]) for x in Cells(path, "S", "D")] == [2.5, -1.0]
+
+
+@pytest.mark.parametrize("version", ["5", "5 plain", "7.3"])
+def test_damaged_cells_are_one_line(version: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    held = {"SET": {"Data": [{"x": rng.normal(size=(40, 3))} for _ in range(4)], "rate": np.ones((1, 1))}}
+    whole = written(tmp_path / "x.mat", version, held).read_bytes()
+    lines = []
+    for k in range(60):
+        damaged = bytearray(whole[: int(rng.integers(0, len(whole)))] if k % 2 else whole)
+        for at in rng.integers(0, max(len(damaged), 1), 20 if k % 2 == 0 else 0):
+            damaged[at] = rng.integers(256)
+        (tmp_path / "x.mat").write_bytes(bytes(damaged))
+        try:
+            list(Cells(tmp_path / "x.mat", "SET", "Data"))
+        except InputError as error:
+            lines.append(str(error))
+    assert lines
+    assert not any("\n" in line for line in lines)
+
+
+def test_a_cell_is_let_go_before_the_next_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.mat", "5", {"SET": {"Data": [np.full((200, 500), float(k)) for k in range(8)]}})
+    cells = Cells(path, "SET", "Data")
+    tracemalloc.start()
+    assert [float(x[0, 0]) for x in cells] == list(range(8))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 0.8e6  # of eight cells of 0.8 MB: one, its pieces, and what is unpacked ahead
 
 
 def test_a_file_is_written_the_same_each_time() -> None:

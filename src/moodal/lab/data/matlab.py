@@ -18,15 +18,15 @@ import numpy.typing as npt
 
 from moodal.core.errors import InputError, MissingExtra
 
-__all__ = ["load", "need", "number", "numbers", "shapes", "write"]
+__all__ = ["DEEPEST", "guarded", "load", "need", "node", "number", "numbers", "shapes", "version", "write"]
 
 #: How deep cells and structs may lie in each other.
-_DEEPEST = 20
+DEEPEST = 20
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @contextmanager
-def _guarded(path: Path) -> Iterator[None]:
+def guarded(path: Path) -> Iterator[None]:
     """Whatever a damaged file raises inside a reader becomes one line."""
     try:
         yield
@@ -39,6 +39,13 @@ def _guarded(path: Path) -> Iterator[None]:
         ) from error
 
 
+def version(path: Path) -> int:
+    """7 for HDF5 (version 7.3), 5 for versions 5 to 7.2, 4 for what has no header of either."""
+    with path.open("rb") as file:
+        head = file.read(520)
+    return 7 if _HDF5 in (head[:8], head[512:520]) else 5 if head[126:128] in (b"IM", b"MI") else 4
+
+
 def load(path: Path, *names: str) -> dict[str, Any]:
     """The variables of a MATLAB file by name; of ``names`` only, where some are given.
 
@@ -47,12 +54,8 @@ def load(path: Path, *names: str) -> dict[str, Any]:
     InputError : not there, damaged, or it holds objects or functions.
     MissingExtra : scipy, or h5py for version 7.3, is not installed.
     """
-    with _guarded(path):
-        with path.open("rb") as file:
-            head = file.read(520)
-        if _HDF5 in (head[:8], head[512:520]):
-            return _hdf5(path, names)
-        return _classic(path, names)
+    with guarded(path):
+        return _hdf5(path, names) if version(path) == 7 else _classic(path, names)
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -63,10 +66,8 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
     InputError : not there, or damaged.
     MissingExtra : scipy, or h5py for version 7.3, is not installed.
     """
-    with _guarded(path):
-        with path.open("rb") as file:
-            head = file.read(520)
-        if _HDF5 in (head[:8], head[512:520]):
+    with guarded(path):
+        if version(path) == 7:
             try:
                 import h5py
             except ImportError as error:
@@ -135,7 +136,7 @@ def _classic(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
 def _plain(value: Any, depth: int = 0) -> Any:
     from scipy.io.matlab import MatlabFunction, MatlabOpaque
 
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         raise ValueError("it is nested deeper than data are")
     if isinstance(value, MatlabFunction | MatlabOpaque):
         raise ValueError("it holds an object or a function")
@@ -158,28 +159,29 @@ def _hdf5(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         raise MissingExtra("h5py", "lab", "reading MATLAB files of version 7.3") from error
     with h5py.File(path, "r") as file:
         wanted = names or tuple(k for k in file if not k.startswith("#"))
-        return {k: _node(file, file[k]) for k in wanted if k in file}
+        return {k: node(file, file[k]) for k in wanted if k in file}
 
 
-def _node(file: Any, node: Any, depth: int = 0) -> Any:
+def node(file: Any, at: Any, depth: int = 0) -> Any:
+    """A data set or group of a file of version 7.3 as plain data."""
     import h5py
 
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         raise ValueError("it is nested deeper than data are")
-    kind = node.attrs.get("MATLAB_class", b"")
+    kind = at.attrs.get("MATLAB_class", b"")
     kind = kind.decode("latin-1") if isinstance(kind, bytes) else str(kind)
-    if isinstance(node, h5py.Group):
-        return _struct({k: _node(file, node[k], depth + 1) for k in node}, node)
-    if "MATLAB_object_decode" in node.attrs or kind == "function_handle":
+    if isinstance(at, h5py.Group):
+        return _struct({k: node(file, at[k], depth + 1) for k in at}, at)
+    if "MATLAB_object_decode" in at.attrs or kind == "function_handle":
         raise ValueError("it holds an object or a function")
-    if "MATLAB_empty" in node.attrs:
+    if "MATLAB_empty" in at.attrs:
         return "" if kind == "char" else [] if kind == "cell" else np.zeros((0, 0))
-    if node.dtype == h5py.ref_dtype:
+    if at.dtype == h5py.ref_dtype:
         # HDF5 holds MATLAB's columns as rows: C order here is MATLAB's own.
-        return [_node(file, file[ref], depth + 1) for ref in node[()].ravel()]
+        return [node(file, file[ref], depth + 1) for ref in at[()].ravel()]
     if kind == "char":
-        return "".join(map(chr, node[()].T.ravel().tolist()))
-    return node[()].T
+        return "".join(map(chr, at[()].T.ravel().tolist()))
+    return at[()].T
 
 
 def _struct(fields: dict[str, Any], node: Any) -> Any:

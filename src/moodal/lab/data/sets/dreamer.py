@@ -1,8 +1,8 @@
 """DREAMER: EEG of a headset and two leads of ECG of 23 people who watch 18 film clips, each after a neutral one.
 
-All lies in one MATLAB file, which is not read in parts and, by its shapes, takes some 2 GB of memory. Clips last from
-one to over six minutes; papers take the last or the first minute, and ``which`` says which. The unit of its ECG is
-documented nowhere: it is read as published.
+All lies in one MATLAB file, by its shapes some 2 GB unpacked. It is read person after person; since only a walk through
+the file finds a person, it is unpacked twice a call. Clips last from one to over six minutes; papers take the last or
+the first minute, and ``which`` says which. The unit of its ECG is documented nowhere: it is read as published.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from moodal.core.errors import InputError, UsageError
 from moodal.lab.data import matlab
 from moodal.lab.data.dataset import Dataset
+from moodal.lab.data.matlab_cells import Cells
 from moodal.lab.data.planted_clips import Clips
 from moodal.lab.data.plausible import Plausible
 from moodal.lab.data.rated import LEVELS, quadrants
@@ -115,7 +116,7 @@ class _Asked:
     baseline: str
     checks: Plausible
     subjects: Sequence[int]
-    held: dict[str, Any]
+    persons: Cells
     rates: Mapping[str, float]
     fields: Mapping[str, tuple[str, ...]]
     said: list[str] = field(default_factory=list)
@@ -137,19 +138,18 @@ class _Asked:
         file = path if path.is_file() else path / "DREAMER.mat"
         if not file.is_file():
             raise lacking(SPEC, "DREAMER.mat", path)
-        held = matlab.need(matlab.load(file, "DREAMER"), "DREAMER", where=file)
+        persons = Cells(file, "DREAMER", "Data")
+        held = persons.rest
         rates = {m: matlab.number(matlab.need(held, _KEYS[m][1], where=file), _KEYS[m][1], file) for m in FIELDS}
         names = matlab.need(held, "EEG_Electrodes", where=file)
         if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             raise InputError("its EEG_Electrodes are no names", where=str(file), fix="Get the file again.")
-        data = matlab.need(held, "Data", where=file)
-        held["Data"] = data if isinstance(data, list) else [data]
         for n in subjects:
-            if not 1 <= n <= len(held["Data"]):
-                raise lacking(SPEC, f"its person {n} (the file holds {len(held['Data'])})", file)
-        said = [f"has {len(held['Data'])} of 23 people"] if len(held["Data"]) < 23 else []
+            if not 1 <= n <= len(persons):
+                raise lacking(SPEC, f"its person {n} (the file holds {len(persons)})", file)
+        said = [f"has {len(persons)} of 23 people"] if len(persons) < 23 else []
         fields = {"eeg": tuple(names), "ecg": FIELDS["ecg"]}
-        return cls(file, which, wanted, baseline, checks, tuple(subjects), held, rates, fields, said)
+        return cls(file, which, wanted, baseline, checks, tuple(subjects), persons, rates, fields, said)
 
     def collector(self, window_s: float | None, hop_s: float | None, rule: str) -> Watched:
         modalities = {m: (self.fields[m], self.rates[m]) for m in self.signals}
@@ -160,14 +160,15 @@ class _Asked:
 
     def people(self) -> Iterator[Iterator[Trial]]:
         """Each person's trials; a person's signals are let go once the next is asked for."""
-        data, clock = self.held["Data"], 0.0
-        for n in range(1, len(data) + 1):
-            person, data[n - 1] = data[n - 1], None
-            trials, clock = self._person(n, person, clock)
+        persons, clock, last = iter(self.persons), 0.0, max(self.subjects, default=len(self.persons))
+        for n in range(1, last + 1):
+            # No name holds a person, or the trials, while the next is read.
+            trials, clock = self._person(n, next(persons), clock)
             if not self.subjects or n in self.subjects:
                 if not trials:
                     self.said.append(f"s{n:02d} has no trials and is left out")
                 yield iter(trials)
+            del trials
 
     def _person(self, n: int, person: Any, clock: float) -> tuple[list[Trial], float]:
         where = f"{self.file}: person {n}"
