@@ -1,4 +1,4 @@
-"""Definitions held against NeuroKit2, an oracle that was written by others: variability, skin responses, breath."""
+"""Definitions held against NeuroKit2, an oracle that was written by others: heart, skin, breath, muscle."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import pytest
 
 import signals
 from moodal.dsp import eda, hrv
+from moodal.lab.data.hand import GROUPS
+from moodal.lab.data.raw import Signal
 from test_body import measured
 
 nk = pytest.importorskip("neurokit2")
@@ -114,3 +116,49 @@ def test_the_rate_of_breath_is_theirs_and_the_truth(breaths: float) -> None:
     theirs = nk.rsp_rate(cleaned, nk.rsp_peaks(cleaned, 25)[1], sampling_rate=25)
     assert np.median(ours) == pytest.approx(breaths, rel=0.02)
     assert np.median(ours) == pytest.approx(float(np.median(theirs)), rel=0.03)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("method", ["sinusoidal", "breathmetrics"])
+def test_depth_and_phases_of_breath_are_theirs(method: str, seed: int) -> None:
+    x = np.asarray(nk.rsp_simulate(150, sampling_rate=50, respiratory_rate=13 + 2 * seed, method=method, noise=0.01,
+                                   random_state=seed))  # fmt: skip
+    cleaned = nk.rsp_clean(x, 50)
+    _, found = nk.rsp_peaks(cleaned, 50)
+    ours = measured("resp", "resp", x, 50.0)["body.resp"]
+    inner = (ours.times > 10) & (ours.times < 140)
+    depth = nk.rsp_amplitude(cleaned, found)[((ours.times + 0.5) * 50).astype(int).clip(0, len(x) - 1)]
+    assert np.median(ours["depth"][inner] / depth[inner]) == pytest.approx(1, abs=0.02)
+    told = GROUPS["resp.basic"].function()(Signal("resp", "resp", x[:, None], 50.0))
+    peaks, troughs = np.asarray(found["RSP_Peaks"]), np.asarray(found["RSP_Troughs"])
+    # They leave the first or last breath out where the recording cuts it.
+    assert abs(told["breaths"] - (len(peaks) - 1)) <= 2
+    out = np.array([troughs[troughs > p][0] - p for p in peaks if (troughs > p).any()]) / 50
+    into = np.array([peaks[peaks > t][0] - t for t in troughs if (peaks > t).any()]) / 50
+    assert told["exhale_mean"] == pytest.approx(out.mean(), abs=0.05)
+    assert told["inhale_mean"] == pytest.approx(into.mean(), abs=0.05)
+    assert told["rate_mean"] == pytest.approx((3000 / np.diff(peaks)).mean(), rel=0.01)
+    assert told["length_rmssd"] == pytest.approx(np.sqrt(np.square(np.diff(peaks, 2) / 50).mean()), abs=0.08)
+
+
+@pytest.mark.parametrize("rate", [500, 1000])
+@pytest.mark.parametrize("seed", range(3))
+def test_muscle_is_as_strong_and_begins_and_ends_where_theirs_does(rate: int, seed: int) -> None:
+    x = nk.emg_simulate(20, sampling_rate=rate, burst_number=4, burst_duration=1.2, noise=0.03, random_state=seed)
+    x = 200 * np.asarray(x)
+    ours = measured("emg", "emg", x, float(rate))["body.emg"]
+    band = nk.signal_filter(x, rate, lowcut=20, highcut=min(450, 0.45 * rate), order=4)
+    rms = np.sqrt(np.square(band).reshape(-1, rate // 10).mean(axis=1))
+    busy = rms > np.percentile(rms, 80)
+    assert np.abs(ours["envelope"][busy] / rms[busy] - 1).max() < 0.06
+    assert np.median(ours["envelope"][busy] / rms[busy]) == pytest.approx(1, abs=0.02)
+    cleaned = nk.emg_clean(x, rate)
+    _, found = nk.emg_activation(nk.emg_amplitude(cleaned), emg_cleaned=cleaned, sampling_rate=rate)
+    up = np.concatenate([[0], (ours["envelope"] > 0.1 * ours["envelope"].max()).astype(int), [0]])
+    edges = np.append(ours.times, ours.times[-1] + 0.1)
+    # A cell is a tenth of a second.
+    np.testing.assert_allclose(edges[np.diff(up) == 1], np.asarray(found["EMG_Onsets"]) / rate, atol=0.15)
+    np.testing.assert_allclose(edges[np.diff(up) == -1], np.asarray(found["EMG_Offsets"]) / rate, atol=0.15)
+    told = GROUPS["emg.basic"].function()(Signal("emg", "emg", x[:, None], float(rate)))
+    assert told["bursts"] * 20 / 60 == pytest.approx(len(found["EMG_Onsets"]))
+    assert told["rms"] == pytest.approx(np.sqrt(np.square(band).mean()), rel=0.02)

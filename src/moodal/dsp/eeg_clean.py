@@ -84,7 +84,9 @@ def bad_channels(x: FloatArray, rate_hz: float) -> dict[int, str]:
     y = np.where(finite[:, rest], x[:, rest], 0.0)
     y = zero_phase(y, butterworth(2, rate_hz, 1.0))
     size = 0.7413 * np.subtract(*np.percentile(y, [75, 25], axis=0))
-    for k in np.flatnonzero(np.abs(_robust(np.log(np.maximum(size, 1e-9)))) > FAR).tolist():
+    # Far larger counts by size, as in PREP; a small size is near none, and only its logarithm tells how small.
+    far = (_robust(size) > FAR) | (_robust(np.log(np.maximum(size, 1e-9))) < -FAR)
+    for k in np.flatnonzero(far).tolist():
         told[rest[k]] = "deviating"
     if rate_hz > 60:
         high = zero_phase(y, butterworth(2, rate_hz, 25.0)).std(axis=0) / np.maximum(size, 1e-9)
@@ -180,9 +182,9 @@ def without_blinks(x: FloatArray, eog: FloatArray, rate_hz: float) -> tuple[Floa
     """``x (n, channels)`` without what blinks in ``eog (n,)`` bring into it, and the blinks ``(k, 2)`` samples.
 
     After Gratton, Coles and Donchin 1983 (Electroencephalogr. Clin. Neurophysiol. 55(4), 468-484): in the blinks, with
-    0.15 s before and after, the deviation of every channel from the line between its ends is regressed on that of the
-    EOG, and that share of it is taken off. Outside the blinks nothing changes. A channel that is itself the EOG
-    becomes that line.
+    0.15 s before and after, every channel is regressed on the EOG, each without its mean over the blink; that share of
+    the EOG's deviation from the line between its ends is taken off, so that no step is left. Outside the blinks nothing
+    changes. A channel that is itself the EOG becomes that line.
     """
     found = blinks(eog, rate_hz)
     out = np.array(x, np.float64)
@@ -201,10 +203,11 @@ def without_blinks(x: FloatArray, eog: FloatArray, rate_hz: float) -> tuple[Floa
         share = np.linspace(0, 1, b - a).reshape(-1, *[1] * (y.ndim - 1))
         return np.asarray(y[a:b] - (1 - share) * y[a] - share * y[b - 1])
 
-    drive = [bent(np.asarray(eog, np.float64), a, b) for a, b in spans]
-    told = np.concatenate([bent(out, a, b) for a, b in spans])
-    d = np.concatenate(drive)
+    eye = np.asarray(eog, np.float64)
+    # Two samples at the ends would bring their noise into the share: it is told by all of them.
+    d = np.concatenate([eye[a:b] - eye[a:b].mean() for a, b in spans])
+    told = np.concatenate([out[a:b] - out[a:b].mean(axis=0) for a, b in spans])
     gain = d @ told / max(float(d @ d), 1e-12)
-    for (a, b), own in zip(spans, drive, strict=True):
-        out[a:b] -= own[:, None] * gain
+    for a, b in spans:
+        out[a:b] -= bent(eye, a, b)[:, None] * gain
     return out, found

@@ -49,10 +49,10 @@ class Prepared:
 
 @once
 def code_version() -> str:
-    """Hash of the code that measures: this room and the functions it calls."""
+    """Hash of the code that measures: this room, the hand features and the functions they call."""
     here = Path(__file__).parent
     digest = hashlib.sha256(__version__.encode())
-    for path in sorted([*here.glob("*.py"), *here.glob("features/*.py"), *here.parents[1].glob("dsp/*.py")]):
+    for path in sorted([*here.glob("*.py"), *here.parent.glob("data/hand/*.py"), *here.parents[1].glob("dsp/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
