@@ -84,10 +84,35 @@ def test_channels_that_no_place_is_known_of_are_named_with_what_to_do(tmp_path: 
     assert not any(s.told.any() for s in mood.subjects.values())
 
 
+def test_workload_rests_on_eeg_and_heart_by_what_they_add(data: Path, tmp_path: Path) -> None:
+    path = data / "body_eegmat" / "Subject31_2.edf"
+    mood, _ = said(path, tmp_path)
+    [wearer], track = mood.subjects.values(), mood.tracks["brain.workload"].only
+    assert track.times.tolist() == [0, 10, 20, 30, 40, 50]
+    share = np.abs(track["ecg"]) / (np.abs(track["eeg"]) + np.abs(track["ecg"]))
+    assert wearer.support["body"][5:60:10] == pytest.approx(share, abs=1e-6)
+    assert wearer.support["brain"][5:60:10] == pytest.approx(1 - share, abs=1e-6)
+    assert {(g.modality, g.start) for g in mood.gaps if g.modality in ("body", "brain")} == {
+        ("body", 60),
+        ("brain", 60),
+    }
+    # What is left out with --only is not read.
+    alone = moodal.analyze(path, out=tmp_path / "alone", scheme="workload2", only="brain")
+    assert np.isnan(alone.tracks["brain.workload"].only["ecg"]).all()
+    [wearer] = alone.subjects.values()
+    assert (wearer.support["brain"][:60] == 1).all()
+
+
 def test_workload_from_an_ecg_alone_is_told_and_says_so(tmp_path: Path) -> None:
     mood, lines = said(recorded(tmp_path / "a.edf", eeg=False), tmp_path)
     assert "workload is told from the heart alone" in lines
     assert len(mood.tracks["brain.workload"].only) == SECONDS // 10
+    # What it rests on is the heart, and no EEG; for both, what is covered and the gaps make up the duration.
+    [wearer] = mood.subjects.values()
+    assert (wearer.support["body"][:20] == 1).all()
+    assert not wearer.support["brain"].any()
+    assert {(g.modality, g.reason) for g in mood.gaps if g.modality == "brain"} == {("brain", "no_stream")}
+    assert sum(g.end - g.start for g in mood.gaps if g.modality == "body") == pytest.approx(SECONDS - 20)
     # Only what ran is named: there was no face, voice or words to read, and the fusion was asked nothing.
     assert [m["name"] for m in mood.models] == ["workload"]
     told = json.loads((mood.path / "provenance.json").read_text())

@@ -86,7 +86,7 @@ def worn(
 def test_sensors_tell_a_state_and_whoever_wears_them_shows_nothing() -> None:
     """Whatever the scheme: "shows task" and "displays no stress" read badly, and a heart displays nothing."""
     both = [(0, 40, ("rest",)), (40, 100, ("task",))]
-    assert sentence(worn(both, body=0.4, brain=0.6)) == ", by body signals and EEG: rest, and from 0:40 task."
+    assert sentence(worn(both, body=0.4, brain=0.6)) == ", by EEG and body signals: rest, and from 0:40 task."
     assert sentence(worn([(0, 100, ("task",))], body=1.0)) == ", by body signals: task."
     calm = [(0, 100, ("no stress",))]
     assert sentence(worn(calm, "stress2", "p1", body=1.0)) == ", by body signals: no stress."

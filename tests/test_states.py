@@ -44,6 +44,25 @@ def test_a_state_is_told_of_the_wearer_and_nothing_else_is() -> None:
     assert set(summary["subjects"][0]["overall"]["classes"]) == {"no stress", "stress"}
 
 
+WORKLOAD = TrackSpec("brain.workload", tuple(map(Field, ("task", "eeg", "ecg"))), 0.1, "made up")
+
+
+def test_what_a_state_rests_on_is_what_moved_it() -> None:
+    """Windows of 10 s: EEG and ECG, EEG alone, ECG alone."""
+    values = np.array([[0.9, 3.0, -1.0], [0.9, 2.0, np.nan], [0.2, np.nan, -1.0]], np.float32)
+    gap = (Gap(30.0, 40.0, "too_short"),)
+    track = Track(WORKLOAD, "body", np.array([0.0, 10.0, 20.0]), values, np.ones(3, np.float32), gap)
+    streams = (Stream("eeg", "eeg", 128.0, 0.0, 40.0), Stream("ecg", "ecg", 128.0, 0.0, 40.0))
+    told = Facts("cap", 40.0, streams, Span(0.0, 40.0), schemes=("workload2",), modalities=("body", "brain"))
+    mood = conclude({WORKLOAD.name: TrackSet(WORKLOAD, {"body": track})}, told)
+    [subject] = mood.subjects.values()
+    at = [5, 15, 25, 35]
+    assert_allclose(subject.support["brain"][at], [0.75, 1, 0, 0])
+    assert_allclose(subject.support["body"][at], [0.25, 0, 1, 0])
+    missing = {(g.modality, g.start, g.end) for g in mood.gaps}
+    assert missing == {("body", 10, 20), ("body", 30, 40), ("brain", 20, 30), ("brain", 30, 40)}
+
+
 def test_label_sets_follow_the_experts_own_rule() -> None:
     mood = conclude(tracks(), facts("stress2", label_rules={"stress2": {"least": 0.15}}))
     sets = mood.subjects["body"].label_set["stress2"]

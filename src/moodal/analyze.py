@@ -90,9 +90,6 @@ def analyze_into(
             asked.add(tracks_beside.spec.name)
             for piece in derive.pieces(tracks_beside):
                 sink.add(piece)
-            if any(len(t) for t in tracks_beside.by_subject.values()):
-                # An expert can tell of a modality from streams that no extractor of it reads: workload from an ECG.
-                measured.withheld.pop(tracks_beside.spec.name.partition(".")[0], None)
         if measured.failed and set(measured.withheld) == set(only) and "no_model" in measured.withheld.values():
             # Every modality that the recording could have fed lacks its model: nothing was done.
             raise ModelError(measured.warnings[0])

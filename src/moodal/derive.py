@@ -7,6 +7,7 @@ moment. They run after the passes, on the whole recording, and say tracks like a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from moodal.core import registry
 from moodal.core.clock import Span
@@ -40,16 +41,23 @@ def specs(settings: Settings, recording: Recording) -> dict[str, TrackSpec]:
 def derived(settings: Settings, recording: Recording, span: Span, warnings: list[str]) -> Iterator[TrackSet]:
     """What those experts tell of the recording; one that cannot read it any more is a line in ``warnings``."""
     baseline = None if settings.baseline is None else Span(*settings.baseline)
-    for _, name in _chosen(settings, recording):
+    only = settings.modalities(recording)
+    for state, name in _chosen(settings, recording):
         bundle = registry.find_bundle(name)
         module = registry.load("experts", str(bundle.manifest["runner"]))
         try:
-            tracks = module.track(recording, open_runner(bundle), span, baseline)
+            tracks = module.track(_looked_at(recording, state, only), open_runner(bundle), span, baseline)
         except InputError as error:
             warnings.append(str(error))
             continue
         if tracks is not None:
             yield tracks
+
+
+def _looked_at(recording: Recording, state: State, only: tuple[str, ...]) -> Recording:
+    """The recording without the streams of modalities that are not looked at."""
+    unread = {kind for modality, kind in state.parts.items() if modality not in only}
+    return replace(recording, streams=tuple(s for s in recording.streams if s.kind not in unread))
 
 
 def pieces(tracks: TrackSet) -> Iterator[Piece]:

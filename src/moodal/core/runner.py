@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -48,12 +48,14 @@ class Told:
     dimensions values in [-1, 1].
 
     ``withheld`` names the gap's reason where nothing should be believed (the scores then say what would have been
-    told). ``half_width (C,)`` belongs to dimensions, at coverage 0.9.
+    told). ``half_width (C,)`` belongs to dimensions, at coverage 0.9. ``parts`` has for each kind of stream that
+    was read by how much it moved the log odds of the second of two classes, before calibration.
     """
 
     scores: FloatArray
     withheld: str = ""
     half_width: FloatArray | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 class Runner(Protocol):

@@ -23,7 +23,7 @@ from . import states
 from .body import AROUSAL, arousal
 from .grid import Cells, Grid, held, on_grid, smooth
 from .late import DEFAULT, FIELDS, TRACKS, Fused, Late, open_fusion
-from .ledger import ledger, told_by
+from .ledger import explained_by, ledger, told_by
 from .single import Single
 
 __all__ = ["STEP_S", "Facts", "cell_s", "conclude"]
@@ -120,6 +120,9 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
             else mapping("ekman8", s).apply(fused.classes)
             for s in facts.schemes
         }  # fmt: skip
+        moved = {s: states.parts(s, tracks, grid, worn(name), causal=causal) for s in states.STATES}
+        for s, parts in moved.items():
+            cells = states.with_parts(cells, by, s, parts, main=s == facts.schemes[0])
         subjects[name] = SubjectMood(
             name,
             people.get(name, Timeline()),
@@ -132,15 +135,16 @@ def conclude(tracks: Mapping[str, TrackSet], facts: Facts, *, causal: bool = Fal
                 else np.zeros(rows.shape, bool)
                 for s, rows in classes.items()
             },
-            *_shares(facts, fused, classes),
+            *_shares(facts, fused, classes, moved),
             {m: c.quality for m, c in cells.items()},
         )
         for modality in facts.modalities:
-            gaps += ledger(name, modality, cells[modality], tracks, grid, facts, by[modality])
+            why = explained_by(modality, facts.schemes[0], by)
+            gaps += ledger(name, modality, cells[modality], tracks, grid, facts, why)
     if not subjects:
         blank = Cells(np.zeros((grid.n, 0)), np.zeros(grid.n), np.zeros(grid.n, bool))
         for modality in facts.modalities:
-            gaps += ledger(NOBODY, modality, blank, tracks, grid, facts, by[modality])
+            gaps += ledger(NOBODY, modality, blank, tracks, grid, facts, (by[modality],))
     basis = {d: _basis(subjects.values(), d, fusion.measured(d)) for d in ("valence", "arousal")}
     models = _named(
         facts, late, asked=any(s not in states.STATES for s in facts.schemes) or {*basis.values()} != {"none"}
@@ -175,14 +179,14 @@ def _blank(grid: Grid) -> Cells:
 
 
 def _shares(
-    facts: Facts, fused: Fused, classes: Mapping[str, FloatArray]
+    facts: Facts, fused: Fused, classes: Mapping[str, FloatArray], moved: Mapping[str, Mapping[str, Cells]]
 ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
     """Support and attribution of every modality; a state as main scheme rests on what its expert reads alone."""
     main = facts.schemes[0]
     nothing = np.zeros(len(fused.classes))
     if main in states.STATES:
-        told = np.isfinite(classes[main]).all(axis=1).astype(float)
-        own = {m: told if m == states.STATES[main].modality else nothing for m in facts.modalities}
+        found = states.shares(main, np.asarray(np.isfinite(classes[main]).all(axis=1)), moved[main])
+        own = {m: found.get(m, nothing) for m in facts.modalities}
         return own, dict(own)
     return ({m: fused.support.get(m, nothing) for m in facts.modalities},
             {m: fused.attribution.get(m, nothing) for m in facts.modalities})  # fmt: skip

@@ -16,7 +16,7 @@ from . import states
 from .grid import NO_REASON, Cells, Grid, reasons
 from .late import TRACKS
 
-__all__ = ["ledger", "told_by"]
+__all__ = ["explained_by", "ledger", "told_by"]
 
 _REASONS = tuple(GAP_REASONS)
 #: Why a modality that was measured says nothing where its track names no reason of its own.
@@ -28,6 +28,13 @@ def told_by(modalities: Sequence[str], main: str) -> dict[str, str]:
     beside = {s.modality: s.track for s in states.STATES.values() if s.modality not in TRACKS}
     own = {states.STATES[main].modality: states.STATES[main].track} if main in states.STATES else {}
     return {m: {**TRACKS, **beside, **own}.get(m, "") for m in modalities}
+
+
+def explained_by(modality: str, main: str, by: Mapping[str, str]) -> tuple[str, ...]:
+    """The tracks whose gaps say why a modality tells nothing: that of the state it helps to tell, then its own."""
+    state = states.STATES.get(main)
+    helps = (state.track,) if state is not None and modality in state.parts else ()
+    return tuple(dict.fromkeys((*helps, by[modality])))
 
 
 class Analysed(Protocol):
@@ -46,11 +53,11 @@ def ledger(
     tracks: Mapping[str, TrackSet],
     grid: Grid,
     facts: Analysed,
-    track: str,
+    told: Sequence[str],
 ) -> list[MoodGap]:
     """The gaps that, with the covered cells, make up the whole duration.
 
-    ``track`` is what the modality is told by.
+    ``told`` are the tracks that the modality is told by, the most particular first.
     """
     missing = ~cells.covered
     why = np.full(grid.n, NO_REASON, np.int16)
@@ -62,7 +69,7 @@ def ledger(
     fill(np.where(inside, NO_REASON, _REASONS.index("not_asked")).astype(np.int16))
     if modality in facts.withheld:
         fill(np.full(grid.n, _REASONS.index(facts.withheld[modality]), np.int16))
-    for gaps in _reasons_of(subject, modality, track, tracks, grid):
+    for gaps in _reasons_of(subject, modality, told, tracks, grid):
         fill(reasons(gaps, grid, _REASONS))
     fill(np.full(grid.n, _REASONS.index(_DEFAULT_REASON.get(modality, "no_stream")), np.int16))
     if grid.n > 1 and missing[-2:].all() and why[-1] == _REASONS.index("no_stream"):
@@ -77,10 +84,10 @@ def ledger(
 
 
 def _reasons_of(
-    subject: str, modality: str, track: str, tracks: Mapping[str, TrackSet], grid: Grid
+    subject: str, modality: str, told: Sequence[str], tracks: Mapping[str, TrackSet], grid: Grid
 ) -> list[Sequence[Gap]]:
     """Gap lists that may explain a missing cell, the most particular first."""
-    sets = [tracks[n] for n in (track, *_BESIDE.get(modality, ())) if n in tracks]
+    sets = [tracks[n] for n in (*told, *_BESIDE.get(modality, ())) if n in tracks]
     found: list[Sequence[Gap]] = []
     if modality == "face":
         found += [s[subject].gaps for s in sets if subject in s.by_subject]
@@ -95,4 +102,5 @@ def _reasons_of(
 
 
 #: Tracks whose gaps explain what the modality's own track leaves open.
-_BESIDE = {"face": ("face.quality",), "voice": ("voice.activity",), "words": ("words.transcript", "voice.activity")}
+_BESIDE = {"face": ("face.quality",), "voice": ("voice.activity",), "words": ("words.transcript", "voice.activity"),
+           "body": ("body.heart",), "brain": ("brain.bands",)}  # fmt: skip

@@ -169,7 +169,8 @@ def _verb(mood: Mood, subject: SubjectMood) -> str:
     """What stands between the name and what is told: a face or a voice displays, sensors on a body tell by themselves
     (``The wearer, by EEG and body signals: task``), of whatever state and of whoever wears them."""
     if subject.id == "body" or mood.scheme in STATES:
-        read = [words.MODALITY_STREAMS.get(m, m) for m in mood.modalities if np.any(subject.support.get(m, 0) > 0)]
+        weight = {m: float(np.sum(subject.support.get(m, 0.0))) for m in mood.modalities}
+        read = [words.MODALITY_STREAMS.get(m, m) for m in sorted(weight, key=lambda m: -weight[m]) if weight[m] > 0]
         return f", by {words.joined(read)}: " if read else ": "
     comma = "," if subject.id == "voice" else ""
     return f"{comma} shows " if subject.id == "text" else f"{comma} displays "
@@ -178,9 +179,10 @@ def _verb(mood: Mood, subject: SubjectMood) -> str:
 def _main_reasons(mood: Mood, gaps: Sequence[FusedGap], most: int = 3) -> list[str]:
     weight: Counter[tuple[str, str]] = Counter()
     # A state is told by one expert: what else is missing explains nothing of it.
-    own = STATES[mood.scheme].modality if mood.scheme in STATES else None
+    state = STATES.get(mood.scheme)
+    own = {state.modality, *state.parts} if state is not None else set()
     for gap in gaps:
-        for pair in [p for p in gap.reasons if p[0] == own] or gap.reasons:
+        for pair in [p for p in gap.reasons if p[0] in own] or gap.reasons:
             weight[pair] += round((gap.end - gap.start) * 1000)
     ranked = sorted(weight, key=lambda pair: (-weight[pair], mood.modalities.index(pair[0]), pair[1]))
     least = 0.2 * weight[ranked[0]] if ranked else 0

@@ -190,13 +190,17 @@ class WorkloadRunner:
             known = np.concatenate([np.asarray(e, np.float64) for e in given]) if len(given) else own
             if len(known) >= (_LEAST_OWN if name == "baseline" else 2):
                 mode, own = name, known
-        logit, far = self.logits(rows, mode, own)
+        parts, far = self.contributions(rows, mode, own)
+        logit = sum(parts.values())
         scores = tempered(np.stack([-logit / 2, logit / 2]), self.bundle.manifest["calibration"])
-        return Told(scores, "out_of_domain" if far > 1.0 else "")
+        return Told(scores, "out_of_domain" if far > 1.0 else "", parts=parts)
 
-    def logits(self, rows: FloatArray, mode: str = "causal", own: FloatArray | None = None) -> tuple[float, float]:
-        """Log odds of task, the mean over the rows that tell, and how far their EEG lies from all that was trained on
-        (root of the mean square of the tangent vector, over the largest that is let pass; 0 without EEG)."""
+    def contributions(
+        self, rows: FloatArray, mode: str = "causal", own: FloatArray | None = None
+    ) -> tuple[dict[str, float], float]:
+        """What ``eeg`` and ``ecg`` add to the log odds of task, means over the rows, and how far their EEG lies from
+        all that was trained on (root of the mean square of the tangent vector, over the largest that is let pass; 0
+        without EEG)."""
         own = np.zeros((0, WIDTH)) if own is None else own
         eeg = np.asarray(np.isfinite(rows[:, :COVARIANCES]).all(axis=1))
         heart = np.asarray(np.isfinite(rows[:, COVARIANCES:-1]).all(axis=1))
@@ -224,14 +228,15 @@ class WorkloadRunner:
                     x = x - beats[:, COVARIANCES:-1].mean(axis=0)
                 head = self._hearts[how]
                 parts["ecg"] = float((x * head[:-1]).sum() + head[-1])
-            told.append(self.joined(parts, mode))
-        return float(np.mean(told)), far
+            told.append(self._weighed(parts, mode))
+        kinds = [kind for kind in ("eeg", "ecg") if any(kind in p for p in told)]
+        return {kind: sum(p.get(kind, 0.0) for p in told) / len(told) for kind in kinds}, far
 
-    def joined(self, parts: Mapping[str, float], mode: str) -> float:
-        """Log odds of what there is of EEG and heart, by the temperature of that mode and subset."""
-        both = len(parts) == 2
-        total = parts.get("eeg", 0.0) + parts.get("ecg", 0.0) * (self._share if both else 1.0)
-        return total / float(self._heat[mode]["+".join(sorted(parts))])
+    def _weighed(self, parts: Mapping[str, float], mode: str) -> dict[str, float]:
+        """Log odds of what there is of EEG and heart, by the heart's share and the temperature of mode and subset."""
+        heat = float(self._heat[mode]["+".join(sorted(parts))])
+        share = {"ecg": self._share if len(parts) == 2 else 1.0}
+        return {kind: x * share.get(kind, 1.0) / heat for kind, x in parts.items()}
 
     def _signals(self, path: Path) -> _Signals:
         """The file's streams, decoded once as long as it stays the same."""
@@ -295,11 +300,12 @@ def track(recording: Recording, runner: WorkloadRunner, span: Span, baseline: Sp
             continue
         best = int(np.argmax(told.scores))
         times.append(a)
-        values.append([told.scores[1], *(float(p >= least or k == best) for k, p in enumerate(told.scores))])
+        values.append([told.scores[1], *(float(p >= least or k == best) for k, p in enumerate(told.scores)),
+                       *(told.parts.get(kind, np.nan) for kind in ("eeg", "ecg"))])  # fmt: skip
         quality.append(max(float(row[-1]), 0.5))
     end = float(starts[-1]) + WINDOW_S if len(starts) else span.start
     if span.end > end + 1e-6:
         gaps.append(Gap(end, span.end, "too_short"))
-    made = Piece(WORKLOAD.name, SUBJECT, np.array(times), np.array(values, np.float32).reshape(-1, 3),
-                 np.array(quality, np.float32), tuple(gaps))  # fmt: skip
+    rows = np.array(values, np.float32).reshape(-1, len(WORKLOAD.fields))
+    made = Piece(WORKLOAD.name, SUBJECT, np.array(times), rows, np.array(quality, np.float32), tuple(gaps))
     return TrackSet.from_pieces(WORKLOAD, [made])

@@ -90,6 +90,8 @@ WORKLOAD = TrackSpec(
         Field("task", "", 0, 1, "how likely the person works in the head rather than rests"),
         Field("set_rest", "", 0, 1, "1: rest belongs to the label set at 90 %"),
         Field("set_task", "", 0, 1, "1: task belongs to the label set at 90 %"),
+        Field("eeg", "", None, None, "log odds of task that the EEG adds; missing where it tells nothing"),
+        Field("ecg", "", None, None, "log odds of task that the ECG adds; missing where it tells nothing"),
     ),
     0.1,
     "moodal's bundle workload: covariances of EEG in bands and heart rate, trained on EEGMAT",
