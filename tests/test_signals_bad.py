@@ -229,7 +229,7 @@ def test_decimal_commas_and_byte_order_marks(tmp_path: Path, mark: bytes) -> Non
 def test_rows_that_are_none_are_counted(tmp_path: Path) -> None:
     text = rows("time_s,eda_uS", lambda k: "garbage" if k == 50 else f"{k / 4},{'x' if k == 60 else 2 + k % 3}")
     recording = moodal.read(written(tmp_path / "a.csv", text))
-    assert "1 rows have too many or too few cells" in recording.warnings[0]
+    assert "1 row with too many or too few cells left out" in recording.warnings[0]
     times, samples = values(recording, "eda")
     assert len(times) == 199
     assert np.flatnonzero(np.isnan(samples[:, 0])).tolist() == [59]

@@ -12,6 +12,7 @@ from moodal import weights
 from moodal.core import registry
 from moodal.core.bundle import Bundle
 from moodal.core.track import GAP_REASONS
+from moodal.derive import track_specs
 from moodal.formats.neurokit import HRV, MEASURES, SIGNALS
 from moodal.measure import extractor_specs
 
@@ -23,33 +24,28 @@ BUNDLES = (ROOT / "src" / "moodal" / "bundles", ROOT / "research" / "src" / "moo
 
 def tracks() -> str:
     """Every track with its fields and units, and the gap reasons."""
-    lines = ["# Tracks", "", "Written by `tools/make_docs.py` from the extractors' specs.", ""]
-    for extractor in extractor_specs().values():
-        for spec in extractor.tracks:
-            rate = (
-                f"{spec.rate_hz:g} Hz"
-                if spec.rate_hz
-                else "frames of the picture"
-                if spec.modality == "face"
-                else "events"
-            )
+    lines = ["# Tracks", "", "Written by `tools/make_docs.py` from the specs of extractors and experts.", ""]
+    for spec in track_specs():
+        rate = (
+            f"{spec.rate_hz:g} Hz" if spec.rate_hz else "frames of the picture" if spec.modality == "face" else "events"
+        )
+        lines += [
+            f"## {spec.name}",
+            "",
+            f"{spec.about}. Rate: {rate}. Look-ahead: {spec.look_ahead_s:g} s. Source: {spec.source}.",
+            "",
+        ]
+        if not spec.keep:
+            lines += ["Not stored by `analyze` unless asked for (`--keep`); `extract` gives it.", ""]
+        if len(spec.fields) > 60:
             lines += [
-                f"## {spec.name}",
-                "",
-                f"{spec.about}. Rate: {rate}. Look-ahead: {spec.look_ahead_s:g} s. Source: {spec.source}.",
+                f"{len(spec.fields)} fields: `{spec.fields[0].name}`, `{spec.fields[1].name}` … "
+                f"`{spec.fields[-1].name}`",
                 "",
             ]
-            if not spec.keep:
-                lines += ["Not stored by `analyze` unless asked for (`--keep`); `extract` gives it.", ""]
-            if len(spec.fields) > 60:
-                lines += [
-                    f"{len(spec.fields)} fields: `{spec.fields[0].name}`, `{spec.fields[1].name}` … "
-                    f"`{spec.fields[-1].name}`",
-                    "",
-                ]
-                continue
-            lines += ["| field | unit | about |", "| --- | --- | --- |"]
-            lines += [f"| `{f.name}` | {f.unit or '–'} | {f.about or '–'} |" for f in spec.fields] + [""]
+            continue
+        lines += ["| field | unit | about |", "| --- | --- | --- |"]
+        lines += [f"| `{f.name}` | {f.unit or '–'} | {f.about or '–'} |" for f in spec.fields] + [""]
     lines += ["## Gap reasons", "", "| reason | in words |", "| --- | --- |"]
     lines += [f"| `{name}` | {words} |" for name, words in GAP_REASONS.items()]
     return "\n".join(lines) + "\n"

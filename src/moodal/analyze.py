@@ -23,6 +23,7 @@ from moodal.core.expert import Chosen, Expert, modality_of
 from moodal.core.mood import SCHEMA, Mood
 from moodal.core.recording import Recording
 from moodal.core.register import status
+from moodal.core.scheme import SCHEMES
 from moodal.core.track import Track, TrackSet
 from moodal.extract.brain.remarks import remarks
 from moodal.formats.files import new_folder
@@ -30,7 +31,7 @@ from moodal.formats.folder import folder_for, save, with_file
 from moodal.formats.tables import TrackReader, TrackWriter
 from moodal.formats.writer import EXPORTS
 from moodal.fuse import Facts, conclude, drift, states
-from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure, track_spec
+from moodal.measure import MODALITIES, Measured, Memory, Progress, extractor_specs, measure
 from moodal.settings import Settings, default_for, settings_from
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
 
 #: Words from which on two equal sentences are taken for one, as an audit of a split does.
 KNOWN_BY_WORDS = 6
+#: Share of a recording that a gap must last to explain why nothing is told.
+LEAST_SHARE = 0.05
 
 PathLike = str | os.PathLike[str]
 
@@ -104,7 +107,7 @@ def analyze_into(
             there = None  # a page cannot name it; it asks for the file instead
         shares = drift.drift(mood)
         provenance = with_file({**mood.provenance, "drift": shares, **(noted or {})}, there)
-        told = (*mood.warnings, *_nothing_told(mood), *drift.warnings(mood, shares))
+        told = (*mood.warnings, *_nothing_told(mood, tracks), *drift.warnings(mood, shares))
         mood = replace(mood, warnings=told, provenance=provenance)
         save(mood, work)
         page.write(mood, work, media=there)
@@ -129,12 +132,29 @@ def _require_commercial(names: list[str], chosen: Sequence[Bundle]) -> None:
         )
 
 
-def _nothing_told(mood: Mood) -> list[str]:
+def _nothing_told(mood: Mood, tracks: Mapping[str, TrackSet]) -> list[str]:
+    """That nothing was told: of each modality the reason that covers most, and the scheme that would tell something."""
     if any(s.told.any() for s in mood.subjects.values()):
         return []
-    reasons = sorted({f"{g.modality}: {g.reason}" for g in mood.gaps if g.reason != "not_asked"})
+    lasts: dict[tuple[str, str], float] = {}
+    for gap in mood.gaps:
+        if gap.reason != "not_asked":
+            key = (gap.modality, gap.reason)
+            lasts[key] = lasts.get(key, 0.0) + gap.end - gap.start
+    # Longest first, so that it stays; a sliver at an end explains nothing.
+    main: dict[str, str] = {}
+    for (modality, reason), length in sorted(lasts.items(), key=lambda item: (-item[1], item[0])):
+        if length >= LEAST_SHARE * mood.duration_s:
+            main.setdefault(modality, f"{modality}: {reason}")
     name = " ".join(mood.recording.split())
-    return [f"{name}: nothing could be told ({', '.join(reasons or ['not asked for'])})"]
+    line = f"{name}: nothing could be told ({', '.join(sorted(main.values())) or 'not asked for'})"
+    able = [n for n, s in states.STATES.items() if n not in mood.schemes and _holds(tracks.get(s.track))]
+    hint = "{}: its sensors tell no emotion here; --scheme {} tells {}"
+    return [line, *(hint.format(name, n, " or ".join(SCHEMES[n].classes)) for n in able)]
+
+
+def _holds(tracks: TrackSet | None) -> bool:
+    return tracks is not None and any(len(t) for t in tracks.by_subject.values())
 
 
 def _sentences(tracks: Mapping[str, TrackSet]) -> list[str]:
@@ -295,7 +315,13 @@ def extract_from(
     recording: Recording, track: str, settings: Settings, progress: Progress | None = None
 ) -> tuple[TrackSet, Measured]:
     """`extract` of an open recording, with what else there is to say; errors as there."""
-    extractor, spec = track_spec(track)
+    extractor, spec = derive.find(track)
+    if extractor is None:
+        told = Measured()
+        tracks = derive.one(settings, recording, track, settings.span(recording), told.warnings)
+        told.failed, told.lost = bool(told.warnings), recording.damaged
+        told.warnings = list(dict.fromkeys([*recording.warnings, *told.warnings, *remarks(recording, {track: tracks})]))
+        return tracks, told
     memory = Memory()
     measured = measure(
         recording,
@@ -319,7 +345,7 @@ def extract_from(
 
 def functional_names(track: str) -> tuple[str, ...]:
     """What `functionals` says of this track, in order."""
-    spec = track_spec(track)[1]
+    spec = derive.find(track)[1]
     [row] = functionals(TrackSet(spec, {"voice": Track.from_pieces(spec, "voice", ())}), "")
     return tuple(row)[2:]
 
@@ -330,7 +356,8 @@ def functionals(tracks: TrackSet, file: str) -> list[dict[str, Any]]:
     Those are openSMILE's 88 for ``voice.egemaps`` and ``FIELD_mean``, ``FIELD_std`` for any other,
     over the values that are there; NaN where there are none.
     """
-    own = getattr(registry.load("extractors", track_spec(tracks.spec.name)[0].name), "functionals", None)
+    extractor = derive.find(tracks.spec.name)[0]
+    own = getattr(registry.load("extractors", extractor.name), "functionals", None) if extractor is not None else None
     rows = []
     for subject in tracks.subjects:
         track = tracks[subject]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 from moodal.core import registry
@@ -91,8 +92,11 @@ def track_spec(name: str) -> tuple[ExtractorSpec, TrackSpec]:
         for track in spec.tracks:
             if track.name == name:
                 return spec, track
-    known = ", ".join(t.name for s in specs.values() for t in s.tracks)
-    raise UsageError(f"unknown track {name!r}", fix=f"Known: {known}.")
+    # All of them are a screenful: those of the same modality, or else those of a like name.
+    known = [t.name for s in specs.values() for t in s.tracks]
+    alike = [n for n in known if n.partition(".")[0] == name.partition(".")[0]] or get_close_matches(name, known, 3)
+    some = f"Known: {', '.join(alike)}. " if alike else ""
+    raise UsageError(f"unknown track {name!r}", fix=f"{some}See: moodal tracks.")
 
 
 def measure(

@@ -35,15 +35,15 @@ def extract(
     from moodal.analyze import functionals as summarise
     from moodal.cli import screen
     from moodal.core.errors import MoodalError, OutputError, UsageError
+    from moodal.derive import find
     from moodal.formats import write_table
-    from moodal.measure import track_spec
     from moodal.media import read
     from moodal.media.inputs import inputs
     from moodal.settings import settings_from
 
     if fmt not in ("csv", "parquet"):
         raise UsageError(f"must be csv or parquet, not {fmt!r}", where="--format")
-    track_spec(track)
+    find(track)
     rows: list[dict[str, object]] = []
     taken: set[str] = set()
     settings = settings_from(fps=fps, start=start, end=end)

@@ -54,6 +54,11 @@ def stamp(seconds: float) -> str:
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
+def _moment(seconds: float, duration: float) -> str:
+    """A position in a recording: in one spelling throughout it, ``0:00`` beside ``13:16``."""
+    return stamp(seconds) if duration < 60 or seconds >= 60 else f"0:{min(round(seconds), 59):02d}"
+
+
 @contextmanager
 def steps(what: str) -> Iterator[Callable[[str, float], None]]:
     """As `progress`, with a word on what was done last beside the share."""
@@ -185,7 +190,7 @@ def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     shown = sorted(subject["segments"], key=lambda s: s["start_s"] - s["end_s"])[:8]
     for segment in sorted(shown, key=lambda s: float(s["start_s"])):
         rests = ", ".join(f"{m} {round(100 * v)} %" for m, v in sorted(segment["support"].items(), key=lambda i: -i[1]))
-        when = f"{stamp(segment['start_s'])} to {stamp(segment['end_s'])}"
+        when = f"{_moment(segment['start_s'], duration)} to {_moment(segment['end_s'], duration)}"
         table.add_row(f"  {when}", _state(segment, hue), Text(rests and f"from {rests}", style="dim"))
     lines.append(table)
     if len(subject["segments"]) > len(shown):
@@ -194,9 +199,13 @@ def _subject(subject: dict[str, Any], index: int, duration: float) -> list[Any]:
     for gap in subject["gaps"]:
         row = missing.setdefault(gap["modality"], {})
         row[gap["reason"]] = row.get(gap["reason"], 0.0) + gap["end_s"] - gap["start_s"]
+    # What several modalities miss alike is one line; a gap that reads 0.0 s is none.
+    alike: dict[str, list[str]] = {}
     for modality, rows in missing.items():
-        why = ", ".join(f"{reason} {stamp(s)}" for reason, s in sorted(rows.items(), key=lambda i: -i[1]))
-        lines.append(Text(f"  {modality} missing: {why}", style="dim"))
+        told = [f"{reason} {stamp(s)}" for reason, s in sorted(rows.items(), key=lambda i: -i[1]) if s >= 0.05]
+        if told:
+            alike.setdefault(", ".join(told), []).append(modality)
+    lines += [Text(f"  {', '.join(named)} missing: {why}", style="dim") for why, named in alike.items()]
     return lines
 
 

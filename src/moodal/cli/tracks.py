@@ -18,9 +18,9 @@ def tracks(
 ) -> None:
     """List every track that can be measured."""
     from moodal.core.track import GAP_REASONS
-    from moodal.measure import extractor_specs
+    from moodal.derive import track_specs
 
-    specs = [track for extractor in extractor_specs().values() for track in extractor.tracks]
+    specs = track_specs()
     if as_json:
         rows = {"tracks": [s.as_dict() for s in specs], "gap_reasons": dict(GAP_REASONS)}
         typer.echo(json.dumps(rows, ensure_ascii=False))

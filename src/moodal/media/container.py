@@ -118,9 +118,9 @@ def opened(path: Path) -> Iterator[Any]:
         if isinstance(error, av.error.PermissionError):
             raise InputError("cannot be opened", where=str(path), fix="Check its permissions.") from error
         raise InputError(
-            "is not a video, sound, picture or transcript that moodal can read",
+            "is not a video, sound, picture, transcript or signal that moodal can read",
             where=str(path),
-            fix="Convert it (mp4, webm, wav, mp3, jpg, srt …), or check that the copy is complete.",
+            fix="Convert it (mp4, wav, jpg, srt, edf, csv …), or check that the copy is complete.",
         ) from error
     try:
         yield container

@@ -43,6 +43,10 @@ def readable(folder: Path) -> list[Path]:
         raise InputError(
             f"cannot be opened ({error.strerror})", where=str(folder), fix="Check its permissions."
         ) from error
+    hollow = [f.name for f in names if f.suffix.lower() in every and f.is_file() and f.stat().st_size == 0]
+    if not files and hollow:
+        some = ", ".join(hollow[:3]) + (", …" if len(hollow) > 3 else "")
+        raise InputError(f"holds empty files ({some})", where=str(folder), fix="Copy or export the recording again.")
     if not files:
         raise InputError(
             "holds no file that moodal reads", where=str(folder), fix=f"It reads: {' '.join(sorted(every))}."

@@ -247,8 +247,11 @@ def _pass(file: _File) -> tuple[list[str], list[tuple[float, str]], Packets]:
     if file.n:
         if why := doubt("eeg", file.unit, [s.values for s in sampled.values() if len(s.values)]):
             raise InputError(f"eeg: {why}", where=str(file.path), fix="State the unit: --unit eeg=UNIT.")
-        warnings += [f"{name}: {bad} rows have too many or too few cells and are left out"] if bad else []
-        warnings += [f"{name}: {lost} rows have no readable time and are left out"] if lost else []
+        warnings += [f"{name}: {rows.counted(bad)} with too many or too few cells left out"] if bad else []
+        warnings += [f"{name}: {rows.counted(lost)} without a readable time left out"] if lost else []
+        usual = ("TP9", "FP1", "FP2", "TP10") if {"FP1", "FP2"} & set(file.raw) else ("TP9", "AF7", "AF8", "TP10")
+        if absent := [f"RAW_{s}" for s in usual if s not in file.raw]:
+            warnings.append(f"{name}: has no column {' and '.join(absent)}; the other electrodes are read")
         if off:
             warnings.append(f"{name}: the band was off the head for {100 * off / file.n:.0f} % of the time")
         bare = [f"{s} {100 * m / file.n:.0f} %" for s, m in loose.items() if m > off]

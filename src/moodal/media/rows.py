@@ -178,3 +178,8 @@ def _number(cell: str, decimal: str) -> float:
         return float(cell.replace(decimal, ".") if decimal != "." else cell)
     except ValueError:
         return float("nan")
+
+
+def counted(n: int) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{n} row" if n == 1 else f"{n} rows"

@@ -256,9 +256,9 @@ def _markers(times: FloatArray, cells: list[str | None], told: str, notes: list[
 
 def _say(found: Survey, bad: int, lost: int) -> None:
     if bad:
-        found.warnings.append(f"{bad} rows have too many or too few cells and are left out")
+        found.warnings.append(f"{rows.counted(bad)} with too many or too few cells left out")
     if lost:
-        found.warnings.append(f"{lost} rows have no readable time and are left out")
+        found.warnings.append(f"{rows.counted(lost)} without a readable time left out")
 
 
 def _order(

@@ -33,7 +33,7 @@ from moodal.dsp.intervals import LONGEST_S, SHORTEST_S, running_median
 from moodal.media.whole import Even, whole
 
 from .extractor import usable
-from .tracks import SUBJECT, WORKLOAD
+from .tracks import LEAST_CHANNELS, SUBJECT, WORKLOAD
 
 __all__ = ["BANDS", "COVARIANCES", "FEW", "HEART", "MODES", "TRACK", "WIDTH", "WINDOW_S", "WorkloadRunner", "eeg_row",
            "heart_row", "matrices", "open_runner", "track"]  # fmt: skip
@@ -56,8 +56,8 @@ COVARIANCES = len(BANDS) * len(_UPPER[0])
 WIDTH = COVARIANCES + len(HEART) + 1
 #: What a person is compared with: everybody, all of the own windows, a neutral stretch.
 MODES = ("causal", "baseline", "neutral")
-#: Least electrodes that the others may be estimated from, and least windows that a person's own mean is taken of.
-_LEAST_CHANNELS, _LEAST_OWN = 4, 4
+#: Least windows that a person's own mean is taken of.
+_LEAST_OWN = 4
 #: Windows that are read at a time.
 _BLOCK = 30
 #: Share of the positions below which a head is asked that was trained with positions estimated.
@@ -74,7 +74,7 @@ def eeg_row(x: FloatArray, rate_hz: float, names: Sequence[str | None]) -> tuple
         return "too_short"
     good, reason = usable(x)
     kept = np.flatnonzero(good & placed).tolist()
-    if len(kept) < _LEAST_CHANNELS:
+    if len(kept) < LEAST_CHANNELS:
         return reason
     x = x[:, kept]
     x = np.where(np.isfinite(x), x, np.nanmean(x, axis=0))

@@ -10,7 +10,7 @@ from moodal.core.recording import Recording
 from moodal.core.track import Track, TrackSet
 from moodal.dsp.eeg import POSITIONS, position
 
-from .tracks import QUALITY, WORKLOAD
+from .tracks import LEAST_CHANNELS, QUALITY, WORKLOAD
 
 __all__ = ["remarks"]
 
@@ -36,6 +36,9 @@ def remarks(recording: Recording, tracks: Mapping[str, TrackSet]) -> list[str]:
     if eeg is not None and quality is not None and any(map(position, eeg.info.get("channels") or ())):
         lines += _channels(quality)
     told = workload is not None and len(workload) > 0
+    places = {p for c in (eeg.info.get("channels") or () if eeg is not None else ()) if (p := position(c))}
+    if workload is not None and not told and 0 < len(places) < LEAST_CHANNELS:
+        lines.append(f"workload is told from {LEAST_CHANNELS} electrodes or more, and here are {len(places)}")
     if told and (eeg is None or quality is None or not len(quality)):
         lines.append("workload is told from the heart alone" + ("" if eeg is None else ", no EEG could be used"))
     return [f"{name}: {line}" for line in lines]
@@ -70,6 +73,8 @@ def _names(channels: Sequence[str]) -> list[str]:
 def _channels(quality: Track) -> list[str]:
     """On channels that tell next to nothing."""
     if not len(quality):
+        if {g.reason for g in quality.gaps} <= {"too_short", "no_stream"}:
+            return []  # nothing is wrong with the channels
         return [f"no EEG in any channel ({_reasons(quality)}); check the unit and the contacts"]
     here = np.stack([quality[p].astype(float) for p in POSITIONS], axis=1)
     there = np.isfinite(here).any(axis=0)

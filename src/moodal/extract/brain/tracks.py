@@ -6,12 +6,25 @@ from moodal.core.track import Field, TrackSpec
 from moodal.dsp.eeg import BANDS, POSITIONS
 from moodal.dsp.eeg_entropy import BAND_SETS, side_pairs
 
-__all__ = ["ASYMMETRY", "BANDS_TRACK", "ENTROPY", "HJORTH", "PAIRS", "QUALITY", "SUBJECT", "TRACKS", "WORKLOAD"]
+__all__ = [
+    "ASYMMETRY",
+    "BANDS_TRACK",
+    "ENTROPY",
+    "HJORTH",
+    "LEAST_CHANNELS",
+    "PAIRS",
+    "QUALITY",
+    "SUBJECT",
+    "TRACKS",
+    "WORKLOAD",
+]
 
 #: Whose these tracks are until somebody says whose head it is: one person wears cap and wristband.
 SUBJECT = "body"
 #: Cores of 2 s, half a second beyond, and a sample.
 LOOK_AHEAD_S = 4.0
+#: Least electrodes that workload is told from.
+LEAST_CHANNELS = 4
 #: Left and right electrodes of the 10-20 system.
 PAIRS = tuple(side_pairs(list(POSITIONS)))
 
