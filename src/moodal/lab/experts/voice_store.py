@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from moodal.lab.nn.graph import whole
 
 __all__ = ["stored_small"]
 
@@ -31,12 +31,9 @@ def stored_small(model: bytes, least: int = 4096) -> bytes:
             kept.append(weight)
             continue
         axis = values.ndim - 1 if weight.name in products else 0
-        others = tuple(i for i in range(values.ndim) if i != axis)
-        scale = np.maximum(np.abs(values).max(axis=others), 1e-12).astype(np.float32) / 127
-        shape = [-1 if i == axis else 1 for i in range(values.ndim)]
-        whole = np.round(values / scale.reshape(shape)).astype(np.int8)
-        kept += [numpy_helper.from_array(whole, f"{weight.name}_whole"),
-                 numpy_helper.from_array(scale, f"{weight.name}_scale")]  # fmt: skip
+        stored, scale = whole(values, axis)
+        kept += [numpy_helper.from_array(stored, f"{weight.name}_whole"),
+                 numpy_helper.from_array(scale.ravel(), f"{weight.name}_scale")]  # fmt: skip
         before.append(
             helper.make_node(
                 "DequantizeLinear", [f"{weight.name}_whole", f"{weight.name}_scale"], [weight.name], axis=axis

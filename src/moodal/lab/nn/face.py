@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .graph import saved
+from .graph import saved, whole
 
 __all__ = ["FaceNet", "exported", "standardised"]
 
@@ -142,8 +141,7 @@ def _int8(model: bytes) -> bytes:
         values, name = numpy_helper.to_array(weight), weight.name
         if values.size < 256:
             continue
-        scale = np.maximum(np.abs(values).max(axis=(1, 2, 3), keepdims=True), 1e-12).astype(np.float32) / 127
-        small = np.round(values / scale).astype(np.int8)
+        small, scale = whole(values, 0)
         graph.initializer.remove(weight)
         graph.initializer.extend(
             [numpy_helper.from_array(small, f"{name}_whole"), numpy_helper.from_array(scale, f"{name}_scale")]

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from moodal.core.bundle import Bundle
 from moodal.core.errors import UsageError
-from moodal.lab.nn.graph import saved
+from moodal.lab.nn.graph import saved, whole
 from moodal.lab.nn.text import TextNet
 
-from .text_alone import alone_graph, whole
+from .text_alone import alone_graph
 
 __all__ = ["SPECIAL", "Task", "TextNet", "graph", "kept_pieces", "tune", "write_encoder"]
 

@@ -17,19 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from moodal.core.errors import UsageError
+from moodal.lab.nn.graph import whole
 from moodal.lab.nn.text import Layer, TextNet
 
-__all__ = ["alone_graph", "whole"]
+__all__ = ["alone_graph"]
 
 Array = npt.NDArray[Any]
-
-
-def whole(values: Array, axis: int, bits: int) -> tuple[Array, Array]:
-    """``values (n, m)`` as 8-bit whole numbers of ``bits`` bits and one float32 scale for each place along ``axis``
-    (kept as a dimension)."""
-    scale = np.maximum(np.abs(values).max(axis=1 - axis, keepdims=True), 1e-12).astype(np.float32)
-    scale /= np.float32(2 ** (bits - 1) - 1)
-    return np.round(values / scale).astype(np.int8), scale
 
 
 class _Graph:
