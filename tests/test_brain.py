@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import recordings as made
 import signals
 from moodal.core import registry
 from moodal.core.bundle import Bundle
@@ -248,6 +249,25 @@ def test_the_track_covers_the_recording(made_up: Path, tmp_path: Path) -> None:
     assert told.times.tolist() == [0, 10, 20, 30] or told.gaps
     assert [(g.start, g.end, g.reason) for g in told.gaps][-1] == (40, 45, "too_short")
     assert ((told["task"] >= 0) & (told["task"] <= 1)).all()
+
+
+def test_the_track_begins_and_ends_with_its_streams(made_up: Path, tmp_path: Path) -> None:
+    from moodal import media
+
+    made.write_wav(tmp_path / "long.wav", made.silence(60))
+    recording = media.read(tmp_path / "long.wav", with_=[f"{edf(tmp_path / 'a.edf', seconds=31)}@12.5"])
+    found = expert.track(recording, open_runner(Bundle.open(made_up)), Span(0, 60))  # type: ignore[arg-type]
+    assert found is not None
+    told = found["body"]
+    assert [*told.times, *(g.start for g in told.gaps if g.reason == "out_of_domain")]
+    gaps = [(g.start, g.end, g.reason) for g in told.gaps if g.reason in ("no_stream", "too_short")]
+    assert gaps == [(0, 12.5, "no_stream"), (42.5, 43.5, "too_short"), (43.5, 60, "no_stream")]
+    assert "Track('brain.workload', 'body', " in repr(told)
+    # What ends some milliseconds after a whole window is no gap of its own.
+    short = media.read(edf(tmp_path / "b.edf", seconds=20))
+    ends = expert.track(short, open_runner(Bundle.open(made_up)), Span(0, 20.01))  # type: ignore[arg-type]
+    assert ends is not None
+    assert not [g for g in ends["body"].gaps if g.reason == "too_short"]
 
 
 @pytest.mark.slow

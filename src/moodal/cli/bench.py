@@ -104,7 +104,7 @@ def _list(as_json: bool) -> None:
     from moodal.lab.bench.tables import figure, title_of
 
     table = Table(box=None, padding=(0, 1), pad_edge=False)
-    table.add_column("recipe", style="bold", no_wrap=True)
+    table.add_column("recipe", style="bold", overflow="fold")  # a long name may break, a number may not
     table.add_column("data", no_wrap=True)
     table.add_column("figure", no_wrap=True)
     table.add_column("ours", justify="right", no_wrap=True)
@@ -117,7 +117,7 @@ def _list(as_json: bool) -> None:
             published += f" {title_of(row['published_metric'])}"
         table.add_row(
             row["name"],
-            "here" if row["data_present"] else Text("not here", style="yellow"),
+            "here" if row["data_present"] else Text("no", style="yellow"),
             title_of(row["metric"]),
             figure(nan if row["ours"] is None else row["ours"]),
             published,

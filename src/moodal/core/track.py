@@ -241,6 +241,11 @@ class Track:
             )
         return draw_track(self, fields)
 
+    def __repr__(self) -> str:
+        when = f" from {self.times[0]:.2f} to {self.times[-1]:.2f} s" if len(self.times) else ""
+        fields, gaps = len(self.fields), len(self.gaps)
+        return f"Track({self.spec.name!r}, {self.subject!r}, {len(self)} × {fields} values{when}, {gaps} gaps)"
+
     def _repr_html_(self) -> str:
         return TrackSet(self.spec, {self.subject: self})._repr_html_()
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from moodal.core.mood import Mood, MoodGap, SubjectMood
 from moodal.core.scheme import scheme
 from moodal.core.track import Track
+from moodal.fuse.states import STATES
 
 from . import story, words
 from .signals import packed_signals
@@ -227,6 +228,7 @@ def page_data(
         },
         "modalities": list(mood.modalities),
         "scheme": mood.scheme,
+        "state": STATES[mood.scheme].modality if mood.scheme in STATES else "",
         "classes": list(classes_shown(mood)),
         "subjects": subjects,
         "signals": signals,

@@ -58,6 +58,8 @@ WIDTH = COVARIANCES + len(HEART) + 1
 MODES = ("causal", "baseline", "neutral")
 #: Least windows that a person's own mean is taken of.
 _LEAST_OWN = 4
+#: What a stream begins later or ends earlier than its recording, and is no gap of its own, s.
+_SLIVER_S = 0.05
 #: Windows that are read at a time.
 _BLOCK = 30
 #: Share of the positions below which a head is asked that was trained with positions estimated.
@@ -276,10 +278,13 @@ def open_runner(bundle: Bundle) -> WorkloadRunner:
 def track(recording: Recording, runner: WorkloadRunner, span: Span, baseline: Span | None = None) -> TrackSet | None:
     """`WORKLOAD` of a recording's EEG and ECG on windows of 10 s; None without either. ``baseline`` is a neutral
     stretch: what comes is compared with it."""
-    if recording.stream("eeg") is None and recording.stream("ecg") is None:
+    read = [s for kind in ("eeg", "ecg") if (s := recording.stream(kind)) is not None]
+    if not read:
         return None
+    # Where another file was joined they may begin later and end earlier than the recording.
+    began, ended = max(span.start, min(s.start_s for s in read)), min(span.end, max(s.end_s for s in read))
     least = float(((runner.bundle.manifest["calibration"] or {}).get("label_sets") or {}).get("least", 0.0))
-    starts = np.arange(span.start, span.end - WINDOW_S + 1e-6, WINDOW_S)
+    starts = np.arange(began, ended - WINDOW_S + _SLIVER_S, WINDOW_S)
     found: list[FloatArray | str] = []
     for first in range(0, len(starts), _BLOCK):  # hours of many electrodes would not fit in memory
         some = starts[first : first + _BLOCK]
@@ -289,7 +294,8 @@ def track(recording: Recording, runner: WorkloadRunner, span: Span, baseline: Sp
         np.atleast_2d(r) for a, r in zip(starts, found, strict=True)
         if baseline is not None and not isinstance(r, str) and baseline.start <= a and a + WINDOW_S <= baseline.end
     ]  # fmt: skip
-    times, values, quality, gaps = [], [], [], []
+    times, values, quality = [], [], []
+    gaps = [Gap(span.start, min(began, span.end), "no_stream")] if began > span.start + _SLIVER_S else []
     for a, row in zip(starts.tolist(), found, strict=True):
         if isinstance(row, str):
             gaps.append(Gap(a, a + WINDOW_S, row))
@@ -303,9 +309,11 @@ def track(recording: Recording, runner: WorkloadRunner, span: Span, baseline: Sp
         values.append([told.scores[1], *(float(p >= least or k == best) for k, p in enumerate(told.scores)),
                        *(told.parts.get(kind, np.nan) for kind in ("eeg", "ecg"))])  # fmt: skip
         quality.append(max(float(row[-1]), 0.5))
-    end = float(starts[-1]) + WINDOW_S if len(starts) else span.start
-    if span.end > end + 1e-6:
-        gaps.append(Gap(end, span.end, "too_short"))
+    end = float(starts[-1]) + WINDOW_S if len(starts) else min(began, span.end)
+    if ended > end + _SLIVER_S:
+        gaps.append(Gap(end, ended, "too_short"))
+    if span.end > max(end, ended) + _SLIVER_S:
+        gaps.append(Gap(max(end, ended), span.end, "no_stream"))
     rows = np.array(values, np.float32).reshape(-1, len(WORKLOAD.fields))
     made = Piece(WORKLOAD.name, SUBJECT, np.array(times), rows, np.array(quality, np.float32), tuple(gaps))
     return TrackSet.from_pieces(WORKLOAD, [made])

@@ -51,7 +51,8 @@ def load(path: Path | str) -> Pipeline:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         names = ", ".join(sorted(p.stem for p in shipped.parent.glob("*.toml")))
-        raise InputError("is no readable TOML file", where=str(path), fix=f"Shipped: {names}.") from error
+        what = "no such file" if isinstance(error, FileNotFoundError) else "is no readable TOML file"
+        raise InputError(what, where=str(path), fix=f"Shipped: {names}.") from error
     return from_toml(text, str(path))
 
 

@@ -160,6 +160,7 @@ function showLately() {
     }
     rows.push(n ? ["Signal good", `${Math.round((100 * good) / n)}${NBSP}%`, "of the time"] : ["Signal good", "", "not judged yet"]);
   }
+  if (!rows.length) rows.push(["", "", "no heart, breathing or skin in this recording"]);
   const key = rows.join("|");
   if (nowParts.shownLately === key) return;
   nowParts.shownLately = key;

@@ -6,7 +6,7 @@ const tracks = { rows: [], width: 0 };
 const uncalibrated = (told, not) => (DATA.calibrated ? told : not);
 const NOT_TOLD = () => ({
   valence: bodyOnly() ? "not told: body signals do not show whether a state is pleasant" : "not told: nothing in this recording shows whether a state is pleasant",
-  arousal: SUMMARY.scheme === "stress2" ? "not told: the body is read for stress here, another scheme tells arousal" : "not told: nothing in this recording shows how activated a state is",
+  arousal: DATA.state === "body" ? "not told: the body is read for stress here, another scheme tells arousal" : "not told: nothing in this recording shows how activated a state is",
 });
 
 /** Every row of one subject in full, top to bottom. */
@@ -18,7 +18,7 @@ function rowsOf(s) {
   }];
   if (K && s.has.classes) {
     rows.push({
-      kind: "classes", s, height: 13 * K, title: "Displayed", sub: uncalibrated("probability", "score"),
+      kind: "classes", s, height: 13 * K, title: DATA.state ? "State" : "Displayed", sub: uncalibrated("probability", "score"),
       axis: CLASSES, paint: (ctx, view) => paintClasses(ctx, s, view), gaps: s.gaps.all, quiet: true,
     });
   }
