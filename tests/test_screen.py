@@ -15,6 +15,7 @@ from moodal.cli.screen import mood_lines
 from moodal.core.errors import InputError
 from moodal.derive import known
 from moodal.media import edf, muse
+from moodal.page import many
 from test_brain_remarks import SECONDS, recorded
 
 
@@ -64,6 +65,21 @@ def test_a_folder_of_empty_files_says_so(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.raises(InputError, match="holds empty files"):
         moodal.analyze(tmp_path, out=tmp_path / "out")
+
+
+def test_a_scheme_that_nothing_in_the_recording_tells_is_one_line(tmp_path: Path) -> None:
+    mood = moodal.analyze(recorded(tmp_path / "a.edf", eeg=False), out=tmp_path, scheme=["stress2", "workload2"])
+    said = [w for w in mood.warnings if "is told of" in w]
+    assert said == ["a.edf: stress2 is told of ppg, hr, ibi, eda, temp or acc, and none of these is here"]
+
+
+def test_a_list_of_recordings_says_what_a_wristband_tells() -> None:
+    told = {"value": 0.5, "low": 0.1, "high": 0.8}
+    nothing = {"value": None, "low": None, "high": None}
+    overall = {"label_set": [], "valence": nothing, "arousal": told}
+    assert many._state({"overall": overall}) == "arousal above baseline"
+    assert many._state({"overall": {**overall, "valence": told}}) == "numbers only"
+    assert many._state({"overall": {**overall, "arousal": nothing}}) == "we cannot tell"
 
 
 def test_what_experts_tell_beside_the_extractors_is_listed_and_extracted(tmp_path: Path) -> None:

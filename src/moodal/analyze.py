@@ -98,6 +98,7 @@ def analyze_into(
             raise ModelError(measured.warnings[0])
         tracks = sink.close()
         measured.warnings += remarks(recording, tracks) if "brain" in only else []
+        measured.warnings += derive.unread(settings, recording)
         facts = _facts(recording, settings, span, measured, expert, _sentences(tracks), asked)
         mood = conclude(tracks, facts)
         elapsed = time.perf_counter() - began - measured.load_s

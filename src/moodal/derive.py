@@ -20,7 +20,7 @@ from moodal.fuse.states import STATES, State
 from moodal.measure import extractor_specs, track_spec
 from moodal.settings import Settings
 
-__all__ = ["derived", "find", "known", "one", "pieces", "specs", "track_specs"]
+__all__ = ["derived", "find", "known", "one", "pieces", "specs", "track_specs", "unread"]
 
 
 def _chosen(settings: Settings, recording: Recording) -> list[tuple[State, str]]:
@@ -38,6 +38,20 @@ def specs(settings: Settings, recording: Recording) -> dict[str, TrackSpec]:
         runner = str(registry.find_bundle(name).manifest["runner"])
         found[state.track] = registry.load("experts", runner).TRACK
     return found
+
+
+def unread(settings: Settings, recording: Recording) -> list[str]:
+    """A line for each scheme that was asked for and whose expert finds nothing to read in the recording."""
+    there, lines = {s.kind for s in recording.streams}, []
+    for name, state in STATES.items():
+        if name in settings.schemes and state.role in settings.chosen.experts:
+            reads = [str(k) for k in registry.find_bundle(settings.chosen.experts[state.role]).manifest["inputs"]]
+            if not there & set(reads):
+                which = f"{', '.join(reads[:-1])} or {reads[-1]}"
+                lines.append(
+                    f"{' '.join(recording.name.split())}: {name} is told of {which}, and none of these is here"
+                )
+    return lines
 
 
 def known() -> dict[str, tuple[State, TrackSpec]]:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from moodal.core.summary import against_baseline
 from moodal.formats.files import write_text
 from moodal.formats.tables import csv_text
 from moodal.formats.writer import unguarded
@@ -50,6 +51,8 @@ def _style() -> str:
 def _state(subject: Mapping[str, Any]) -> str:
     labels = subject["overall"]["label_set"]
     nothing = not labels and all(subject["overall"][d]["value"] is None for d in ("valence", "arousal"))
+    if against := against_baseline(subject["overall"]):
+        return f"arousal {against} baseline"
     return words.set_text(labels) if labels or nothing else "numbers only"
 
 
@@ -85,7 +88,7 @@ def _recording(row: Row) -> str:
         reasons = sorted({words.reason_for(g["reason"], g["modality"]) for g in summary["gaps"]})
         why = f" ({words.joined(reasons)})" if reasons else ""
         subjects.append(f'<p class="none">Nobody is seen or heard{escape(why)}</p>')
-    kinds = list(dict.fromkeys(s["kind"] for s in summary["streams"]))
+    kinds = list(dict.fromkeys(words.STREAM_NAMES.get(s["kind"], s["kind"]) for s in summary["streams"]))
     length = "one picture" if summary["still"] else words.length_text(summary["duration_s"], clock=summary["clock"])
     facts = " · ".join([length, "" if summary["still"] else ", ".join(kinds)]).strip(" ·")
     silent = f"{summary['recording']}: nothing could be told"
