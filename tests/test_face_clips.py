@@ -11,6 +11,7 @@ import pytest
 import moodal
 from moodal.core.mood import Mood
 from moodal.core.scheme import SCHEMES
+from moodal.media.pictures import LONGEST
 
 pytestmark = pytest.mark.usefixtures("models")
 CLASSES = SCHEMES["ekman8"].classes
@@ -70,3 +71,14 @@ def test_five_persons_in_the_group_and_nobody_in_the_mountains(clips: Path) -> N
     assert group.still
     assert list(group.subjects) == ["p1", "p2", "p3", "p4", "p5"]
     assert not analysed(clips / "free-mountain-vector-01.jpg").subjects
+
+
+def test_sizes_are_told_in_pixels_of_the_film_from_the_first_face_on(clips: Path) -> None:
+    """A wide film is made smaller for the networks: what is told counts the pixels that were filmed."""
+    recording = moodal.read(clips / "openwillis_baseline.mp4")
+    width, height = (recording.stream("picture").info[side] for side in ("width", "height"))
+    assert max(width, height) > LONGEST
+    told = moodal.extract(recording, "face.quality")["p1"].values
+    expected = np.maximum(told[:, 2] * width, told[:, 3] * height)
+    assert len(told) > 50
+    np.testing.assert_allclose(told[:, 4], expected, rtol=0.01)

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Protocol
 
 from moodal.core import registry
+from moodal.core.blas import one_thread
 from moodal.core.clock import Span
 from moodal.core.errors import InputError, MissingExtra, ModelError, UsageError
 from moodal.core.extractor import Extractor, ExtractorSpec, MeasureContext
@@ -122,7 +123,8 @@ def measure(
     for modality in modalities:
         _load(modality, recording, context, passes, result)
     result.load_s = time.perf_counter() - began
-    _run(recording, passes, span, sink, result, progress)
+    with one_thread():
+        _run(recording, passes, span, sink, result, progress)
     # Asked last: some damage is found only when it is decoded.
     result.lost = recording.damaged
     return result

@@ -26,6 +26,7 @@ _PARTS = {
     "onnxruntime": ("onnxruntime", "speech detection", ""),
     "ai-edge-litert": ("ai_edge_litert.interpreter", "face networks", ""),
     "pyarrow": ("pyarrow", "Parquet tables", ""),
+    "threadpoolctl": ("threadpoolctl", "one thread for small products", ""),
     "typer": ("typer", "the command line", ""),
     "rich": ("rich", "the terminal", ""),
     "faster-whisper": ("faster_whisper", "speech to text", "asr"),

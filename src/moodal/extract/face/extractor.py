@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice
 
 import numpy as np
 
@@ -31,8 +31,12 @@ from .tracks import TRACKS
 
 __all__ = ["FaceExtractor", "face_quality"]
 
+#: Time and end (s) of a frame, its pixels, and by how much the picture was larger.
+_Row = tuple[float, float, Frame, float]
 _FIELDS = {spec.name: len(spec.fields) for spec in TRACKS}
 
+#: Frames of which the next ones must be there before they are followed, so that these can be begun on.
+AHEAD = 2
 #: A picture darker than this (mean luma) shows nothing.
 DARK = 0.06
 #: Lost inside the picture without a cut: taken for covered this long, then for gone.
@@ -132,8 +136,7 @@ class FaceExtractor:
         self.runs: dict[str, _Run] = {NOBODY: _Run("", context.span.start)}
         self.lids: dict[str, _Lids] = {}
         self._next = -np.inf
-        self._held: tuple[float, float, Frame] | None = None  # the last frame so far: read with the next one
-        self._scale = 1.0
+        self._held: deque[_Row] = deque()  # the last frames so far: followed once the next ones are there
         self._live = bool(context.options.get("live"))
         self._until: float | None = None
         self._past: list[tuple[float, float, str]] = []  # stretches so far, for people who come later
@@ -144,22 +147,12 @@ class FaceExtractor:
         """Follow the chunk's faces; give what the second thread has finished."""
         assert isinstance(chunk, PictureChunk)
         rate = self.context.options.get("fps")
-        kept = [] if self._held is None else [self._held]
         for row in zip(chunk.times.tolist(), chunk.ends.tolist(), chunk.frames, strict=True):
             if rate is None or row[0] >= self._next - 1e-6:
                 self._next = row[0] + (1 / rate if rate is not None else 0.0)
-                kept.append(row)
-        notes: list[FrameNote] = []
-        for (time, end, frame), (_, _, following) in pairwise(kept):
-            notes += self.tracker.push(frame, time, end, following)
-        self._held = kept[-1] if kept else None
-        if self._live and self._held is not None:
-            # Nobody knows when the next frame comes: this one is read at once.
-            time, end, frame = self._held
-            notes += self.tracker.push(frame, time, end)
-            self._held = None
-        self._hand_over(notes)
-        self._scale = chunk.scale
+                self._held.append((*row, chunk.scale))
+        # Live, nobody knows when the next frame comes: all are read at once.
+        self._hand_over(self._follow(keep=0 if self._live else AHEAD))
         done: list[Piece] = []
         # Never far behind: two chunks of crops are all that may wait.
         while self._waiting and (self._live or self._waiting[0].done() or len(self._waiting) > 2):
@@ -168,11 +161,7 @@ class FaceExtractor:
 
     def close(self) -> list[Piece]:
         """The rest of the notes, and gaps up to the end of the span."""
-        last_ones: list[FrameNote] = []
-        if self._held is not None:
-            time, until, frame = self._held
-            last_ones = self.tracker.push(frame, time, until)
-        self._hand_over(last_ones + self.tracker.close())
+        self._hand_over(self._follow(keep=0) + self.tracker.close())
         done = [p for future in self._waiting for p in future.result()]
         self._waiting.clear()
         self._worker.shutdown()
@@ -188,13 +177,22 @@ class FaceExtractor:
                 self._close_run(run, end, gaps[name])
         return done + self._gap_pieces(gaps)
 
+    def _follow(self, keep: int) -> list[FrameNote]:
+        """Frames that were held to the tracker, all but the last ``keep``."""
+        notes: list[FrameNote] = []
+        while len(self._held) > keep:
+            time, end, frame, scale = self._held.popleft()
+            coming = [(at, following) for at, _, following, _ in islice(self._held, AHEAD)]
+            notes += self.tracker.push(frame, time, end, scale=scale, coming=coming)
+        return notes
+
     def _hand_over(self, notes: list[FrameNote]) -> None:
         if notes:
-            self._waiting.append(self._worker.submit(self._measure, notes, self._scale))
+            self._waiting.append(self._worker.submit(self._measure, notes))
 
     # The second thread, from here on.
 
-    def _measure(self, notes: list[FrameNote], scale: float) -> list[Piece]:
+    def _measure(self, notes: list[FrameNote]) -> list[Piece]:
         gaps: dict[str, list[Gap]] = {}
         rows: dict[str, list[tuple[float, float, dict[str, FloatArray]]]] = {}
         for note in notes:
@@ -202,7 +200,7 @@ class FaceExtractor:
             self._until = note.end
             told_to: set[str] = set()
             for name, seen in note.seen.items():
-                values, quality, reason = self._face(name, note, seen, scale)
+                values, quality, reason = self._face(name, note, seen)
                 run = self._run_of(name, note.time)
                 run.last_seen = note.time
                 run.left, run.blurred = _at_edge(values["face.quality"]), False
@@ -220,12 +218,12 @@ class FaceExtractor:
             self._switch(self.runs[NOBODY], nobody, note.time, gaps.setdefault(NOBODY, []))
         return self._pieces(rows) + self._gap_pieces(gaps)
 
-    def _face(self, name: str, note: FrameNote, seen: Seen, scale: float) -> tuple[dict[str, FloatArray], float, str]:
+    def _face(self, name: str, note: FrameNote, seen: Seen) -> tuple[dict[str, FloatArray], float, str]:
         width, height = note.size
         yaw, pitch, roll = head_pose(seen.points)
         sharpness, light = picture_quality(seen.crop)
         x, y, w, h = box(seen.points).tolist()
-        size = max(w, h) * scale
+        size = max(w, h) * note.scale
         quality, reason = face_quality(size, sharpness, light, yaw, pitch, seen.presence)
         angle = float(np.degrees(np.arccos(np.clip(np.cos(np.radians(yaw)) * np.cos(np.radians(pitch)), -1, 1))))
         values = {

@@ -7,6 +7,7 @@ depends on the frames and their times only, so that chunks leave no trace.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -20,7 +21,10 @@ from .ahead import Mesher
 from .crops import Frame, crop_of_box, crop_of_points, expected
 from .nets import Detector, overlap
 
-__all__ = ["FrameNote", "Seen", "Tracker", "box_of"]
+__all__ = ["Coming", "FrameNote", "Seen", "Tracker", "box_of"]
+
+#: The time of a frame that is still to be followed, and the frame.
+Coming = tuple[float, Frame]
 
 #: Presence logits of the mesh: clear faces give 15 to 24, a hand over the mouth 4 to 12, cartoons up to 10.
 FOUND, FOLLOWED, AGAIN = 10.0, 0.0, 5.0
@@ -94,6 +98,7 @@ class FrameNote:
     luma: float
     cut: bool
     size: tuple[int, int] = (1, 1)  #: width and height of the frame
+    scale: float = 1.0  #: by how much the picture was larger than the frame
     seen: dict[str, Seen] = field(default_factory=dict)
     blurred: set[str] = field(default_factory=set)  #: lost in this frame because all detail went
 
@@ -138,24 +143,31 @@ class Tracker:
         self._last = -np.inf
         self._thumb: npt.NDArray[np.float32] | None = None
 
-    def push(self, frame: Frame, time: float, end: float, following: Frame | None = None) -> list[FrameNote]:
+    def push(
+        self, frame: Frame, time: float, end: float, *, scale: float = 1.0, coming: Sequence[Coming] = ()
+    ) -> list[FrameNote]:
         """Follow, look for newcomers, and give the notes that became final.
 
-        ``following`` is the next frame where it is there already: work begins on it meanwhile.
+        ``scale`` is noted with the frame (see `FrameNote`); ``coming`` are the next two frames where they are there
+        already: work begins on them meanwhile.
         """
-        slow = not time - self._last <= SLOW_S
+        first, second = (*coming[:2], None, None)[:2]
+        if time - self._last <= SLOW_S:
+            self._look_ahead(first)
+        else:
+            for face in self.faces:
+                face.ahead = None
         self._last = time
-        for face in self.faces:
-            face.ahead = None if slow else crop_of_points(expected(face.points, face.before), face.square)
-        if following is not None and not slow:
-            self.mesh.begin(following, [face.ahead for face in self.faces if face.ahead is not None])
         thumb = _thumbnail(frame)
         cut = self._thumb is not None and float(np.abs(thumb - self._thumb).mean()) > CUT
         self._thumb = thumb
-        note = FrameNote(time, end, float(thumb.mean()), cut, (frame.shape[1], frame.shape[0]))
+        note = FrameNote(time, end, float(thumb.mean()), cut, (frame.shape[1], frame.shape[0]), scale)
         index = self._first + len(self._notes)
         self._notes.append(note)
         self._follow(frame, note, index)
+        if first is not None and first[0] - time <= SLOW_S:
+            # Before newcomers are looked for, so that both cores have something to read meanwhile.
+            self._look_ahead(second)
         searching = (not self.faces or time - self._lost_at < SHORT_S) and time - self._searched_at >= SEARCH_S
         if self.still or time >= self._look_at or searching or cut:
             self._search(frame, note, index, thorough=self.still or time >= self._look_at)
@@ -171,6 +183,14 @@ class Tracker:
                 self._admit(face, self._notes[-1].time)
         self.faces = [f for f in self.faces if f.person]
         return self._final()
+
+    def _look_ahead(self, coming: Coming | None) -> None:
+        """Say where each face is read in the frame after the next one, and begin on that frame if it is there."""
+        fresh = [face for face in self.faces if face.ahead is None]
+        for face in fresh:
+            face.ahead = crop_of_points(expected(face.points, face.before), face.square)
+        if coming is not None:
+            self.mesh.begin(coming[1], [face.ahead for face in fresh if face.ahead is not None])
 
     def _follow(self, frame: Frame, note: FrameNote, index: int) -> None:
         kept: list[_Face] = []
@@ -189,6 +209,7 @@ class Tracker:
             self._keep(face, note, index, Seen(points, presence, crop, face.square))
             face.before, face.points = face.points, points
             face.square = crop_of_points(points, face.square) if face.ahead is None else face.ahead
+            face.ahead = None
             kept.append(face)
         self.faces = kept
 
