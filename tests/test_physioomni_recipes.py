@@ -59,10 +59,10 @@ def test_every_task_of_it_has_a_recipe() -> None:
 def test_nights_with_a_planted_stage_are_told_and_others_are_not(tmp_path: Path) -> None:
     found = {}
     for effect in (1.0, 0.0):
-        folder = twin("hmc-physioomni", tmp_path / f"{effect}", people=25, trials=12, effect=effect)
-        told = short("hmc-physioomni", epochs=12, lr=2e-3)
-        rows = tuple(r for r in told.learner if r.use == "physioomni")
-        report = bench(replace(told, learner=rows, report=recipes.ReportPart()), folder, cache=Cache(tmp_path / "c"))
+        folder = twin("hmc-physioomni", tmp_path / f"{effect}", people=15, trials=12, effect=effect)
+        # Band power stays first: its labels are shuffled for the table, which costs next to nothing.
+        told = replace(short("hmc-physioomni", epochs=12, lr=2e-3), report=recipes.ReportPart())
+        report = bench(told, folder, cache=Cache(tmp_path / "c"))
         found[effect] = next(r for r in report.to_dict()["rows"] if r["name"] == "physioomni")["score"]
     assert found[1.0] > 0.5, found  # chance is 0.2
     assert found[0.0] < 0.38, found
