@@ -267,6 +267,16 @@ def test_provenance_is_machine_readable() -> None:
     assert summary["subjects"][0]["segments"] == json.loads(json.dumps(mood.summary()["subjects"][0]["segments"]))
 
 
+def test_the_footer_names_modalities_only_where_some_were_left_out() -> None:
+    def settings(*only: str) -> str:
+        mood = make_mood()
+        told = {**mood.provenance, "settings": {"only": list(only), "schemes": ["ekman8"]}}
+        return page.render(replace(mood, provenance=told)).split('class="provenance"')[1].split("</p>")[0]
+
+    assert "settings: schemes ekman8" in settings("face", "voice", "words", "body", "brain")
+    assert "settings: only face; schemes ekman8" in settings("face")
+
+
 def test_text_page_has_no_seconds() -> None:
     visible = " ".join(read(page.render(text_mood())).words)
     assert "3\u00a0sentences" in visible

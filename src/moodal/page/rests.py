@@ -134,7 +134,10 @@ def _transcribed(mood: Mood) -> bool:
 def _settings(mood: Mood) -> list[str]:
     settings = mood.provenance.get("settings")
     settings = settings if isinstance(settings, Mapping) else {}
-    said = [f"{k.replace('_', ' ')} {_value(v)}" for k, v in settings.items() if v not in (None, (), [], False, "")]
+    # Where every modality of the recording was looked at, naming them says that others were left out.
+    every = set(mood.modalities) <= set(settings.get("only") or ())
+    kept = {k: v for k, v in settings.items() if v not in (None, (), [], False, "") and not (k == "only" and every)}
+    said = [f"{k.replace('_', ' ')} {_value(v)}" for k, v in kept.items()]
     return [f"settings: {'; '.join(said)}"] if said else []
 
 
@@ -172,7 +175,8 @@ def footer(mood: Mood, drawn_step: float) -> str:
     parts += [_model_text(m) for m in _models(mood)]
     terms = str(fusion.get("data_terms", ""))
     if terms:
-        learnt = terms.removeprefix("none: ") if terms.startswith("none") else f"learnt from {terms}"
+        whole = terms.startswith(("none", "fitted on", "trained on"))  # says itself what was done with the data
+        learnt = terms.removeprefix("none: ") if whole else f"learnt from {terms}"
         parts.append(f"{fusion.get('name', 'bundle')}: {learnt}")
     parts += [_streams(mood), *_settings(mood)]
     if mood.clock != "order" and not mood.still:
