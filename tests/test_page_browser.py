@@ -135,7 +135,7 @@ def test_a_signal_is_not_called_poor_before_it_was_judged(tmp_path: Path) -> Non
     rows = {"hr": 70 + 0 * times, "rmssd": np.full(95, np.nan)}
     heart = physiology.track("body.heart", rows, times, Gap(0, 5, "warm_up"))
     shown = replace(no_numbers(worn([(0, 100, ("stress",))], "stress2", body=1.0)), tracks={"body.heart": heart})
-    for at, said in (("0.5", "not judged yet"), ("20", "100 % of the time")):
+    for at, said in (("0.5", "not judged"), ("20", "100 % of the time")):
         text = dom(tmp_path, shown, f"#t={at}", until="Signal good")
         assert re.search(rf"Signal good\s+{said}", words(text).replace("\u00a0", " "))
 

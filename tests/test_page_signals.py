@@ -107,13 +107,13 @@ def test_poor_quality_is_told_by_the_second() -> None:
     assert (np.delete(grades, slice(20, 30)) == 2).all()
 
 
-def test_nothing_is_judged_before_the_measurement_has_warmed_up() -> None:
+def test_nothing_is_judged_before_the_measurement_has_warmed_up_or_where_nothing_was_analysed() -> None:
     times = np.arange(10, 100.0)
     gaps = (Gap(0, 4, "no_stream"), Gap(4, 9, "warm_up"), Gap(9, 10, "artefact"), Gap(50, 60, "warm_up"))
     rows, _ = packed(mood_with(track("body.heart", {"hr": 70 + 0 * times}, times, *gaps)))
-    assert entry(rows, "Heart rate")["judged"] == 9
+    assert entry(rows, "Heart rate")["judged"] == [9, 99]
     rows, _ = packed(mood_with(track("body.heart", {"hr": 70 + 0 * times}, times)))
-    assert entry(rows, "Heart rate")["judged"] == 0
+    assert entry(rows, "Heart rate")["judged"] == [10, 99]
 
 
 def test_nothing_measured_has_no_row() -> None:

@@ -158,14 +158,16 @@ def _gaps(track: Track, duration: float) -> list[list[Any]]:
     ]
 
 
-def _judged(track: Track) -> float:
-    """From when on the measurement can say anything at all, s: the end of its warming up at the start."""
-    at = 0.0
-    for gap in sorted(track.gaps, key=lambda g: g.start):
+def _judged(track: Track) -> list[float]:
+    """From when and until when the measurement can say anything at all, s: what was analysed, without warming up."""
+    gaps = sorted(track.gaps, key=lambda g: g.start)
+    at = min([*track.times[:1].tolist(), *(g.start for g in gaps[:1])], default=0.0)
+    until = max([*track.times[-1:].tolist(), *(g.end for g in gaps)], default=0.0)
+    for gap in gaps:
         if gap.start > at + 1e-6 or gap.reason not in ("no_stream", "warm_up"):
             break
         at = max(at, gap.end)
-    return at
+    return [at, until]
 
 
 def _grades(track: Track, duration: float) -> Bytes:

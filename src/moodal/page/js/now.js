@@ -150,15 +150,15 @@ function showLately() {
   }
   const heart = DATA.signals.find((x) => x.wave) || DATA.signals.find((x) => x.track === "body.heart");
   if (heart) {
-    // Before the measurement has warmed up nothing was judged: neither good nor poor.
-    const first = Math.max(from, ...DATA.signals.filter((x) => x.track === "body.heart").map((x) => x.judged));
-    const last = Math.min(to, DATA.duration);
+    // Before it has warmed up, and outside of what was analysed, nothing was judged: neither good nor poor.
+    const beats = DATA.signals.find((x) => x.track === "body.heart") || heart;
+    const first = Math.max(from, beats.judged[0]), last = Math.min(to, beats.judged[1]);
     let good = 0, n = 0;
     for (let i = Math.ceil(first / heart.step); i < last / heart.step; i++) {
       n++;
       good += heart.min[Math.min(i, heart.n - 1)] !== NONE && gradeAt(heart, i * heart.step) === 2;
     }
-    rows.push(n ? ["Signal good", `${Math.round((100 * good) / n)}${NBSP}%`, "of the time"] : ["Signal good", "", "not judged yet"]);
+    rows.push(n ? ["Signal good", `${Math.round((100 * good) / n)}${NBSP}%`, "of the time"] : ["Signal good", "", "not judged"]);
   }
   if (!rows.length) rows.push(["", "", "no heart, breathing or skin in this recording"]);
   const key = rows.join("|");
