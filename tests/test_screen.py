@@ -53,6 +53,14 @@ def test_an_electrode_that_the_file_lacks_is_named(tmp_path: Path) -> None:
     assert any("workload is told from 4 electrodes or more, and here are 3" in w for w in warnings)
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_a_headband_is_known_whatever_separates_its_columns(delimiter: str, tmp_path: Path) -> None:
+    muse.generate(tmp_path, 0)
+    [path] = tmp_path.glob("*.csv")
+    path.write_text(path.read_text().replace(",", delimiter))
+    assert moodal.read(path).stream("eeg") is not None
+
+
 def test_a_recording_of_a_second_blames_no_electrode(tmp_path: Path) -> None:
     edf.generate(tmp_path, 0)
     [path] = tmp_path.glob("*.edf")

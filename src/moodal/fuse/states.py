@@ -74,7 +74,7 @@ def parts(
     moved the log odds. Empty where the track does not say so: its expert reads one modality."""
     state, found = STATES[name], tracks.get(STATES[name].track)
     track = found[found.subjects[0]] if found is not None and found.subjects else None
-    if track is None or not set(state.parts.values()) <= set(track.fields):
+    if track is None or not state.parts or not set(state.parts.values()) <= set(track.fields):
         return {}
     cells = on_grid(track, grid, len(track.fields), causal=causal).only(whose)
     moved = {m: np.abs(cells.values[:, [track.fields.index(f)]]) for m, f in state.parts.items()}

@@ -59,7 +59,7 @@ def sniff(path: Path, head: bytes) -> bool:
     lines = [
         line for line in rows.text_of(head).splitlines()[:5] if line.strip() and not line.startswith(("#", "sep="))
     ]
-    names = [c.strip().strip('"').lower() for c in re.split(r"[,;\t]", lines[0])] if lines else []
+    names = [c.strip().strip('"').lower() for c in re.split(r"[,;\t|]", lines[0])] if lines else []
     known = sum(bool(_RAW.fullmatch(n)) for n in names), sum(bool(_BAND.fullmatch(n)) for n in names)
     return any(n.startswith("timestamp") or n == "time" for n in names) and (known[0] >= 2 or known[1] >= 4)
 
