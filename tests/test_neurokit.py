@@ -7,6 +7,7 @@ import pytest
 
 import signals
 from moodal.dsp import eda, hrv
+from moodal.extract.body.wrist import FIELDS, part
 from moodal.lab.data.hand import GROUPS
 from moodal.lab.data.raw import Signal
 from test_body import measured
@@ -85,8 +86,9 @@ def test_responses_of_skin_are_as_large_and_as_long_as_theirs(rate: int, seed: i
     rng = np.random.default_rng(seed)
     onsets = tuple(np.cumsum(rng.uniform(14, 20, 8)).tolist())
     x = signals.eda(180, float(rate), onsets=onsets, size=0.6)
-    phasic = eda.smoothed(x - eda.tonic(x, float(rate)), float(rate))
-    ours = eda.responses(phasic, 0.1)
+    trace = eda.smoothed(x, float(rate))
+    phasic = trace - eda.tonic(x, float(rate))
+    ours = eda.responses(phasic, trace, 0.1)
     told = nk.eda_peaks(phasic, rate, amplitude_min=0.2)[1]
     theirs = {k: np.asarray(told[f"SCR_{k}"], float) for k in ("Peaks", "Onsets", "Amplitude", "RecoveryTime")}
     assert len(ours.peak) == len(onsets)
@@ -162,3 +164,16 @@ def test_muscle_is_as_strong_and_begins_and_ends_where_theirs_does(rate: int, se
     told = GROUPS["emg.basic"].function()(Signal("emg", "emg", x[:, None], float(rate)))
     assert told["bursts"] * 20 / 60 == pytest.approx(len(found["EMG_Onsets"]))
     assert told["rms"] == pytest.approx(np.sqrt(np.square(band).mean()), rel=0.02)
+
+
+@pytest.mark.parametrize("size", [1.0, 3.0])
+def test_no_feature_counts_the_echo_of_a_large_response(size: float) -> None:
+    """The filter that takes the level away rings; they hide that by a threshold of a tenth of the largest."""
+    x = signals.eda(60, onsets=(25,), size=size)
+    told = GROUPS["eda.basic"].function()(Signal("eda", "eda", x[:, None], 4.0))
+    phasic = nk.eda_phasic(x, 4, method="highpass")["EDA_Phasic"].to_numpy()
+    assert told["scr_count"] == len(nk.eda_peaks(phasic, 4, amplitude_min=0.2)[1]["SCR_Peaks"]) == 1
+    assert told["scr_amplitude_sum"] == pytest.approx(size, rel=0.15)
+    wrist = dict(zip(FIELDS["eda"], part("eda", x[:, None], 4.0), strict=True))
+    assert wrist["scr_rate"] == pytest.approx(1)
+    assert np.exp(wrist["log_scr"]) == pytest.approx(size, rel=0.15)

@@ -22,13 +22,13 @@ def tonic(x, rate, cut=0.05, half_s=25.0):
     return fftconvolve(np.pad(x, half, mode="edge"), kernel / kernel.sum(), "valid")
 
 
-def responses(phasic, floor=0.01):
+def responses(phasic, trace, floor=0.01):
     peaks, troughs = argrelmax(phasic)[0], argrelmin(phasic)[0]
     found = []
     for peak in peaks[peaks > troughs[0]] if len(troughs) else []:
         onset = troughs[troughs < peak][-1]
         amplitude = phasic[peak] - phasic[onset]
-        if amplitude >= floor:
+        if amplitude >= floor and trace[peak] - trace[onset] >= floor:
             after = troughs[troughs > peak]
             end = after[0] if len(after) else len(phasic) - 1
             below = phasic[peak : end + 1] <= phasic[peak] - amplitude / 2
@@ -40,7 +40,7 @@ def eda(x, rate):
     x, rate = block_means(x, rate, 4)
     level = tonic(x, rate)
     phasic = x - level
-    amplitude, rise, recovery = responses(phasic).T
+    amplitude, rise, recovery = responses(phasic, x).T
     some = len(amplitude) > 0
     recovery = recovery[np.isfinite(recovery)]
     return {

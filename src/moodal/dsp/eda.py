@@ -49,12 +49,12 @@ def smoothed(x: FloatArray, rate_hz: float) -> FloatArray:
     return zero_phase(x, butterworth_low_pass(_FASTEST_HZ, 4, rate_hz, 2.0))
 
 
-def responses(phasic: FloatArray, floor: float = FLOOR, trace: FloatArray | None = None) -> Responses:
+def responses(phasic: FloatArray, trace: FloatArray, floor: float = FLOOR) -> Responses:
     """Responses of ``phasic (n,)`` that rise by at least ``floor`` from trough to peak.
 
     The filter that takes the level away rings: before and after a large response it lifts ``phasic`` by a few per cent
-    of it while the skin conducts no better. With ``trace (n,)``, the conductance that ``phasic`` comes from, a response
-    counts only where that rises by ``floor``, too.
+    of it while the skin conducts no better. So a response counts only where ``trace (n,)``, the conductance that
+    ``phasic`` comes from, rises by ``floor``, too.
 
     Trough to peak after Boucsein et al. 2012, Psychophysiology 49(8), 1017-1034: the onset is the lowest point
     before the peak since the peak before it; half recovery the first sample after the peak, before the next onset,
@@ -76,9 +76,7 @@ def responses(phasic: FloatArray, floor: float = FLOOR, trace: FloatArray | None
     after = np.append(troughs, len(phasic) - 1)[1 : n + 1]
     peaks, troughs = peaks[:n], troughs[:n]
     amplitude = phasic[peaks] - phasic[troughs]
-    large = amplitude >= floor
-    if trace is not None:
-        large &= trace[peaks] - trace[troughs] >= floor
+    large = (amplitude >= floor) & (trace[peaks] - trace[troughs] >= floor)
     peaks, troughs, after, amplitude = peaks[large], troughs[large], after[large], amplitude[large]
     recovery = np.full(len(peaks), -1, np.int64)
     half = phasic[peaks] - 0.5 * amplitude

@@ -71,7 +71,7 @@ class SkinExtractor(Pass):
         values = np.stack([x, level, x - level], axis=1)
         quality = np.where(spread(~told & (codes != code("no_stream")), round(_AROUND_S * rate)), 0.5, 1.0)
         smooth = dsp.smoothed(x, rate)
-        rows = self._responses(dsp.responses(smooth - level, trace=smooth), told, window.times[starts], cells)
+        rows = self._responses(dsp.responses(smooth - level, smooth), told, window.times[starts], cells)
         return self._pieces(edges, values[cells], quality[cells], codes[cells], rows)
 
     def _railed(self, raw: FloatArray) -> npt.NDArray[np.bool_]:

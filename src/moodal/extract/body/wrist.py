@@ -153,7 +153,7 @@ def _skin(samples: FloatArray, rate: float) -> FloatArray | str:
         return "flat"
     smooth = skin.smoothed(x, rate)
     phasic = smooth - skin.tonic(x, rate)
-    found = skin.responses(phasic)
+    found = skin.responses(phasic, smooth)
     t = (np.arange(len(x)) - (len(x) - 1) / 2) / rate
     level = float(np.median(x))
     return np.array([

@@ -14,7 +14,7 @@ from moodal.lab.data.raw import Signal
 
 __all__ = ["make"]
 
-VERSION = 2
+VERSION = 3
 
 
 def make(data: Dataset, modality: str, cache: Cache, *, groups: Sequence[str], of: str = "") -> Feature:

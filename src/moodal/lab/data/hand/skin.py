@@ -28,8 +28,9 @@ def eda_basic(signal: Signal) -> dict[str, float]:
     if np.ptp(x) == 0:
         raise Withheld("flat")
     level = eda.tonic(x, rate)
-    phasic = eda.smoothed(x, rate) - level
-    found = eda.responses(phasic)
+    smooth = eda.smoothed(x, rate)
+    phasic = smooth - level
+    found = eda.responses(phasic, smooth)
     recovered = found.recovery >= 0
     some = len(found.amplitude) > 0
     nan = float("nan")
