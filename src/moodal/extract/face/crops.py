@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from threading import local
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +13,7 @@ from moodal.core.clock import FloatArray
 __all__ = ["SIDE", "Frame", "crop_of_box", "crop_of_points", "cut_out", "expected"]
 
 Frame = npt.NDArray[np.uint8]
+_mine = local()
 
 #: Side of what the mesh reads, px.
 SIDE = 256
@@ -95,14 +99,23 @@ def _part(frame: Frame, left: int, top: int, n: int) -> Frame:
 
 def _scaled(square: Frame, size: int) -> Frame:
     from av import VideoFrame
-    from av.video.reformatter import Interpolation, VideoReformatter
+    from av.video.reformatter import Interpolation
 
     if len(square) == size:
         return square
     # Averaging where the square shrinks by half or more: plain bilinear would skip pixels.
     how = Interpolation.AREA if len(square) >= 2 * size else Interpolation.FAST_BILINEAR
     picture = VideoFrame.from_ndarray(square, format="rgb24")
-    return np.asarray(VideoReformatter().reformat(picture, size, size, interpolation=how, threads=1).to_ndarray())
+    return np.asarray(_reformatter().reformat(picture, size, size, interpolation=how, threads=1).to_ndarray())
+
+
+def _reformatter() -> Any:
+    """This thread's own: it keeps its tables while sizes stay the same."""
+    if not hasattr(_mine, "reformatter"):
+        from av.video.reformatter import VideoReformatter
+
+        _mine.reformatter = VideoReformatter()
+    return _mine.reformatter
 
 
 def _turned(part: Frame, x: float, y: float, side: float, angle: float) -> Frame:

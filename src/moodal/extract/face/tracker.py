@@ -8,6 +8,7 @@ depends on the frames and their times only, so that chunks leave no trace.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -141,6 +142,7 @@ class Tracker:
         self._searched_at = -np.inf
         self._lost_at = -np.inf
         self._last = -np.inf
+        self._worker = ThreadPoolExecutor(1)
         self._thumb: npt.NDArray[np.float32] | None = None
 
     def push(
@@ -178,6 +180,7 @@ class Tracker:
     def close(self) -> list[FrameNote]:
         """The rest; a newcomer who was not there long enough never was."""
         self.mesh.close()
+        self._worker.shutdown(wait=False)
         for face in self.faces:
             if not face.person and self.still:
                 self._admit(face, self._notes[-1].time)
@@ -226,9 +229,12 @@ class Tracker:
             person.shape = person.shape + (descriptor(seen.points) - person.shape) / person.n
 
     def _search(self, frame: Frame, note: FrameNote, index: int, *, thorough: bool) -> None:
+        # With nobody in view the second detector is nearly always asked, so it need not wait for the first.
+        second = self._worker.submit(self.full, frame) if thorough or not self.faces else None
         found = self.short(frame)
         if thorough or not found:
-            found = found + self.full(frame)
+            # Always in the one thread: a reading that nobody waited for may still be going on there.
+            found = found + (second or self._worker.submit(self.full, frame)).result()
         if self.still and not found:
             found = self._tiles(frame)
         self._searched_at = note.time
