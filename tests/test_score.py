@@ -236,6 +236,17 @@ def test_the_smallest_scheme_that_holds_all_labels_is_taken(tmp_path: Path) -> N
         assert told.answer["scheme"] == scheme
 
 
+def test_labels_of_words_are_scored_as_feelings_good_and_bad(tmp_path: Path) -> None:
+    rows = [
+        ("I am so happy today", "positive"),
+        ("I hate you all", "negative"),
+        ("The train leaves at nine", "neutral"),
+    ]
+    answer = scored(tmp_path, rows, scorer=open_scorer(registry.bundles()["words"])).answer
+    assert (answer["scheme"], answer["withheld"]) == ("sentiment3", 0)
+    assert answer["metrics"]["accuracy"] == 1
+
+
 def test_training_rows_are_named_in_the_verdict(tmp_path: Path) -> None:
     seen = of_text("anger 1")
     path = tmp_path / "toy.bundle"

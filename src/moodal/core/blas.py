@@ -16,8 +16,11 @@ __all__ = ["one_thread"]
 
 
 class _Limit:
-    """The limit, kept by a thread of its own: `threadpoolctl` lets only the thread that set one change it, and the first
-    of several analyses need not be the last to end."""
+    """The limit, kept by a thread of its own.
+
+    `threadpoolctl` lets only the thread that set one change it, and the first of several analyses need not be the last
+    to end.
+    """
 
     def __init__(self) -> None:
         self._set, self._over = Event(), Event()

@@ -87,6 +87,8 @@ class ExpertScorer:
         if scheme == "va":
             return {}
         rule = calibration.get("label_sets") if scheme == native else calibration.get("schemes", {}).get(scheme)
+        if rule is None and native in self.multilabel:
+            return {}  # its label sets are fitted in other schemes, and no table leads from several labels to this one
         if scheme != native and rule is None and calibration.get("label_sets"):
             # A set of the expert's own classes, in the words of the other scheme.
             sets = label_sets(own, calibration["label_sets"])
