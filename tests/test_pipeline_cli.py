@@ -49,7 +49,7 @@ def test_new_check_run_compare(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["check", "none.toml"], 2, "is no readable TOML file. Shipped: anxiety-phases"),
+        (["check", "none.toml"], 2, "none.toml: no such file. Shipped: anxiety-phases"),
         (["run", "bad.toml", "."], 2, "unknown key 'seconts'. Did you mean seconds?"),
         (["run", "wesad-stress", "none"], 2, "lacks its folder"),
         (["run", "anxiety-phases", "a", "b", "c"], 2, "3 folders are named for 2 sources"),
